@@ -1,0 +1,1 @@
+//! HTTP and MLLP: FHIR REST and operations, submissions, credentials.

@@ -1,0 +1,23 @@
+//! Composition and the commands.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The safeguarding gateway: local safeguarding alerts to validated FHIR R4, shared only where it may be, provably.
+#[derive(Parser)]
+#[command(name = "sgw", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {}
+
+/// Exit code: the question could not be answered (a missing file, an unknown option, broken definitions).
+pub const COULD_NOT_RUN: u8 = 2;
+
+/// Reads the arguments and runs the command. Exit codes: 0 done, 1 the answer is no, 2 could not run.
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {}
+}

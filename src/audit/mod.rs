@@ -1,0 +1,1 @@
+//! AuditEvents, the Merkle log over them, and its verifier.

@@ -1,0 +1,1 @@
+//! Settings and the registry, read in one place.

@@ -1,0 +1,1 @@
+//! Readers of local formats, mapping files, ConceptMaps and the loss ledger.

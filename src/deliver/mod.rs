@@ -1,0 +1,1 @@
+//! Claim, decide again, send, retry, dead-letter and replay; the egress guard.

@@ -1,0 +1,1 @@
+//! FHIRPath: an expression is parsed once and evaluated many times on borrowed data.

@@ -1,0 +1,1 @@
+//! Sharing agreements, lawful bases, Consent evaluation, security labels, `decide` and `Permit`.

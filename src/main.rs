@@ -1,0 +1,5 @@
+//! The command `sgw`.
+
+fn main() -> std::process::ExitCode {
+    sgw::app::main()
+}

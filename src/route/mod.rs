@@ -1,0 +1,1 @@
+//! Topics, filters, subscription state and notification Bundles.

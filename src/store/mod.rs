@@ -1,0 +1,1 @@
+//! The system of record: `Store` over SQLite, with migrations and the outbox.
