@@ -1,1 +1,169 @@
-//! The system of record: `Store` over SQLite, with migrations and the outbox.
+//! The system of record: one [`Store`], over SQLite today.
+//!
+//! A caller describes everything that must become true together as one [`Work`] and hands it to [`Store::commit`].
+//! When that returns [`Committed`], all of it is on the disk; when it returns an error, none of it is. There are no
+//! transactions to hold open and no SQL above this module, so that another database can take SQLite's place.
+//!
+//! - [`work`]: what is written. Preconditions on versions, idempotency keys, resources, audit leaves, delivery intents.
+//! - [`records`]: what is read back.
+//! - [`error`]: why the store refuses, and what an operator is to do.
+
+pub mod error;
+pub mod records;
+pub mod work;
+
+pub use error::StoreError;
+pub use records::*;
+pub use work::*;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// A store shared by the stages of one gateway.
+pub type SharedStore = Arc<dyn Store>;
+
+/// What a call to the store gives: an answer later, or the reason why not.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// The system of record.
+///
+/// Reads see every unit of work whose [`commit`](Store::commit) has returned. Lists are cut at the `limit` asked for
+/// (and never exceed [`PAGE_LIMIT`]); the last item's position is the cursor of the next page.
+pub trait Store: Send + Sync + 'static {
+    /// Writes all that `work` names, durably, or nothing of it.
+    ///
+    /// Returns once the data has been synced to the disk. A known idempotency key with the same digest writes nothing
+    /// and gives the stored answer. Errors: [`StoreError::Conflict`] when a version is not the one expected,
+    /// [`StoreError::KeyReused`], [`StoreError::Fenced`], [`StoreError::Clock`], and the states of the disk.
+    fn commit(&self, work: Work) -> Answer<'_, Committed>;
+
+    /// Leases due intents to a worker: at most the wanted number for each subscription, one at a time for each patient.
+    fn claim(&self, claim: Claim) -> Answer<'_, Vec<Intent>>;
+
+    /// The current version of a resource, also when it is deleted; `None` when it was never stored.
+    fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> Answer<'a, Option<Stored>>;
+
+    /// One version of a resource.
+    fn read_version<'a>(
+        &'a self,
+        resource_type: &'a str,
+        id: &'a str,
+        version: u64,
+    ) -> Answer<'a, Option<Stored>>;
+
+    /// The versions of a resource, the newest first, below `before` when given.
+    fn history<'a>(
+        &'a self,
+        resource_type: &'a str,
+        id: &'a str,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Stored>>;
+
+    /// Current resources with a business identifier; without `system`, whatever its system.
+    fn find_by_identifier<'a>(
+        &'a self,
+        resource_type: &'a str,
+        system: Option<&'a str>,
+        value: &'a str,
+        limit: usize,
+    ) -> Answer<'a, Vec<Stored>>;
+
+    /// Current resources of one type about one patient, in order of their ids.
+    fn find_by_patient<'a>(
+        &'a self,
+        resource_type: &'a str,
+        patient_key: &'a str,
+        limit: usize,
+    ) -> Answer<'a, Vec<Stored>>;
+
+    /// Current resources of one type in order of their ids, after the id given.
+    fn list<'a>(
+        &'a self,
+        resource_type: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Answer<'a, Vec<Stored>>;
+
+    /// What a decision about a patient rests on: the current Patient resources and Consents, read at one moment.
+    fn facts_for<'a>(&'a self, patient_key: &'a str) -> Answer<'a, PatientFacts>;
+
+    /// A submission by its id.
+    fn submission<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Submission>>;
+
+    /// The answer kept for an idempotency key, when it is known.
+    fn known_key<'a>(&'a self, scope: &'a str, key: &'a str) -> Answer<'a, Option<KnownKey>>;
+
+    /// Quarantined payloads without their content, the newest first.
+    fn quarantine_list(&self, query: QuarantineQuery) -> Answer<'_, Vec<Quarantined>>;
+
+    /// A quarantined payload with its content.
+    fn quarantine_read<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Quarantined>>;
+
+    /// The state of every subscription, in order of their ids.
+    fn subscriptions(&self) -> Answer<'_, Vec<SubscriptionState>>;
+
+    /// The state of one subscription.
+    fn subscription<'a>(&'a self, id: &'a str) -> Answer<'a, Option<SubscriptionState>>;
+
+    /// The events of a subscription with numbers `from ..= to`, in order.
+    fn events<'a>(
+        &'a self,
+        subscription: &'a str,
+        from: u64,
+        to: u64,
+        limit: usize,
+    ) -> Answer<'a, Vec<Event>>;
+
+    /// Delivery intents, in the order in which they were created.
+    fn intents(&self, query: IntentQuery) -> Answer<'_, Vec<Intent>>;
+
+    /// The attempts made for an intent, in order.
+    fn attempts(&self, intent: i64) -> Answer<'_, Vec<AttemptRecord>>;
+
+    /// Subscriptions with intents due at `now`, and how many of them may be claimed, the longest waiting first.
+    fn due(&self, now: Timestamp) -> Answer<'_, Vec<DueSubscription>>;
+
+    /// When the next intent becomes due (which may have passed), or `None` when nothing waits.
+    fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
+
+    /// Dead letters, the newest first, older than `before` when given.
+    fn dead_letters(&self, before: Option<i64>, limit: usize) -> Answer<'_, Vec<DeadLetter>>;
+
+    /// Audit leaves from a sequence number on, in order.
+    fn audit_leaves(&self, from: u64, limit: usize) -> Answer<'_, Vec<Leaf>>;
+
+    /// An audit leaf by the id of its AuditEvent.
+    fn audit_event<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Leaf>>;
+
+    /// Audit leaves that fit, the newest first.
+    fn audit_search(&self, query: AuditQuery) -> Answer<'_, Vec<Leaf>>;
+
+    /// How many audit leaves there are.
+    fn audit_size(&self) -> Answer<'_, u64>;
+
+    /// The newest signed checkpoint.
+    fn latest_checkpoint(&self) -> Answer<'_, Option<Checkpoint>>;
+
+    /// Signed checkpoints in order of tree size, after the size given.
+    fn checkpoints(&self, after: Option<u64>, limit: usize) -> Answer<'_, Vec<Checkpoint>>;
+
+    /// Counts for the metrics.
+    fn figures(&self) -> Answer<'_, Figures>;
+
+    /// Whether the writer still takes work; an error names what stopped it.
+    fn ready(&self) -> Result<(), StoreError>;
+
+    /// Reads every page and every index and names what is damaged; an empty list means that all is well.
+    fn check(&self) -> Answer<'_, Vec<String>>;
+
+    /// Writes a copy of the store as of now to a file that must not exist.
+    fn backup<'a>(&'a self, to: &'a std::path::Path) -> Answer<'a, ()>;
+
+    /// Finishes what was accepted, then closes the files. Work offered later is refused.
+    fn close(&self) -> Answer<'_, ()>;
+}
+
+/// The largest page a list gives.
+pub const PAGE_LIMIT: usize = 10_000;
