@@ -1,7 +1,12 @@
 //! Resources as they are on the wire: lossless JSON and XML, primitives, references, `OperationOutcome`, code systems.
 
+pub mod canonical;
 pub mod identity;
+mod instant;
 pub mod issue;
+pub mod json;
 pub mod systems;
+pub mod tree;
 
+pub use instant::instant;
 pub use issue::{Issue, Severity, outcome};
