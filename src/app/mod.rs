@@ -1,6 +1,7 @@
 //! Composition and the commands.
 
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// The safeguarding gateway: local safeguarding alerts to validated FHIR R4, shared only where it may be, provably.
@@ -14,10 +15,22 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {}
 
+/// Exit code: the answer is no (invalid, refused, not verified).
+pub const ANSWER_IS_NO: u8 = 1;
 /// Exit code: the question could not be answered (a missing file, an unknown option, broken definitions).
 pub const COULD_NOT_RUN: u8 = 2;
 
 /// Reads the arguments and runs the command. Exit codes: 0 done, 1 the answer is no, 2 could not run.
 pub fn main() -> ExitCode {
     match Arguments::parse().command {}
+}
+
+/// Writes a line for people to standard output; a closed pipe is not an error of ours.
+pub(crate) fn say(line: &str) {
+    let _closed_pipe = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Writes a line about a failure to standard error.
+pub(crate) fn complain(line: &str) {
+    let _closed_pipe = writeln!(std::io::stderr().lock(), "sgw: {line}");
 }
