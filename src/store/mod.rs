@@ -38,8 +38,12 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::KeyReused`], [`StoreError::Fenced`], [`StoreError::Clock`], and the states of the disk.
     fn commit(&self, work: Work) -> Answer<'_, Committed>;
 
-    /// Leases due intents to a worker: at most the wanted number for each subscription, one at a time for each patient.
-    fn claim(&self, claim: Claim) -> Answer<'_, Vec<Intent>>;
+    /// Leases subscriptions to a worker: those that it leads are renewed with the fence that they have; those that are
+    /// free, or whose lease has run out, are taken over with a new fence, in order of their ids.
+    fn lease_subscriptions(&self, request: LeaseRequest) -> Answer<'_, Vec<Leased>>;
+
+    /// Gives all leases of a worker back.
+    fn release_leases<'a>(&'a self, owner: &'a str) -> Answer<'a, ()>;
 
     /// The current version of a resource, also when it is deleted; `None` when it was never stored.
     fn read<'a>(&'a self, resource_type: &'a str, id: &'a str) -> Answer<'a, Option<Stored>>;
@@ -102,34 +106,48 @@ pub trait Store: Send + Sync + 'static {
     fn quarantine_read<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Quarantined>>;
 
     /// The state of every subscription, in order of their ids.
-    fn subscriptions(&self) -> Answer<'_, Vec<SubscriptionState>>;
+    fn subscription_states(&self) -> Answer<'_, Vec<SubscriptionState>>;
 
     /// The state of one subscription.
-    fn subscription<'a>(&'a self, id: &'a str) -> Answer<'a, Option<SubscriptionState>>;
+    fn subscription_state<'a>(&'a self, id: &'a str) -> Answer<'a, Option<SubscriptionState>>;
 
-    /// The events of a subscription with numbers `from ..= to`, in order.
+    /// Intents of a subscription that are ready and due at `now`, the longest due first.
+    fn ready_intents<'a>(
+        &'a self,
+        subscription: &'a str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Answer<'a, Vec<Intent>>;
+
+    /// When the next ready intent of a subscription is due (which may have passed); of any, without one named.
+    fn next_due<'a>(&'a self, subscription: Option<&'a str>) -> Answer<'a, Option<Timestamp>>;
+
+    /// Intents of a subscription with event numbers `from ..= to`, in order of these.
     fn events<'a>(
         &'a self,
         subscription: &'a str,
         from: u64,
         to: u64,
         limit: usize,
-    ) -> Answer<'a, Vec<Event>>;
+    ) -> Answer<'a, Vec<Intent>>;
 
-    /// Delivery intents, in the order in which they were created.
+    /// Intents that fit, in commit order.
     fn intents(&self, query: IntentQuery) -> Answer<'_, Vec<Intent>>;
 
+    /// The intent of an event, by the id under which the receiver knows it.
+    fn intent_of_event(&self, event_id: uuid::Uuid) -> Answer<'_, Option<Intent>>;
+
     /// The attempts made for an intent, in order.
-    fn attempts(&self, intent: i64) -> Answer<'_, Vec<AttemptRecord>>;
+    fn attempts(&self, intent: i64) -> Answer<'_, Vec<Attempt>>;
 
-    /// Subscriptions with intents due at `now`, and how many of them may be claimed, the longest waiting first.
-    fn due(&self, now: Timestamp) -> Answer<'_, Vec<DueSubscription>>;
+    /// How many intents of each subscription stand where; open and dead ones only.
+    fn queue_counts(&self) -> Answer<'_, Vec<QueueCount>>;
 
-    /// When the next intent becomes due (which may have passed), or `None` when nothing waits.
-    fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
+    /// Changes after each commit that made or reopened intents or changed a subscription's state.
+    fn intents_committed(&self) -> tokio::sync::watch::Receiver<u64>;
 
-    /// Dead letters, the newest first, older than `before` when given.
-    fn dead_letters(&self, before: Option<i64>, limit: usize) -> Answer<'_, Vec<DeadLetter>>;
+    /// Grows after each commit that changed a Patient or a Consent: facts read at one number hold while it stays.
+    fn revision(&self) -> u64;
 
     /// Audit leaves from a sequence number on, in order.
     fn audit_leaves(&self, from: u64, limit: usize) -> Answer<'_, Vec<Leaf>>;

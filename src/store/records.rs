@@ -1,6 +1,6 @@
 //! What the store gives back.
 
-use super::work::QuarantineStatus;
+use super::work::{IntentState, QuarantineStatus};
 use jiff::Timestamp;
 
 /// A version of a resource.
@@ -110,57 +110,46 @@ pub struct QuarantineQuery {
 pub struct SubscriptionState {
     /// The Subscription resource's id.
     pub id: String,
+    /// The current version of the Subscription resource; 0 when there is none.
+    pub resource_version: u64,
     /// The partner it belongs to.
-    pub partner: String,
+    pub owner: String,
     /// The Subscription's status.
     pub status: String,
-    /// The topic's canonical.
-    pub topic: String,
-    /// What routing keeps about it.
-    pub detail: String,
-    /// When the state changed.
-    pub changed: Timestamp,
     /// The number of the newest event, 0 before the first.
     pub events: u64,
-    /// When something was last delivered.
-    pub last_delivered: Option<Timestamp>,
+    /// How many attempts in a row have failed.
+    pub failures: u32,
+    /// Since when they have been failing.
+    pub failing_since: Option<Timestamp>,
+    /// When the receiver is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// When the next heartbeat is due.
+    pub heartbeat_at: Option<Timestamp>,
+    /// A code for the newest failure.
+    pub last_error: Option<String>,
+    /// The current Subscription resource as JSON; empty when there is none.
+    pub body: String,
 }
 
-/// An event of a subscription: an intent that was permitted and so has a number.
-#[derive(Debug, Clone)]
-pub struct Event {
+/// A subscription that a worker leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leased {
     /// The Subscription resource's id.
     pub subscription: String,
-    /// The number, contiguous from 1 for each subscription.
-    pub number: u64,
-    /// When the number was given.
-    pub numbered: Timestamp,
-    /// The intent.
-    pub intent: Intent,
-}
-
-/// Where an intent stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum IntentState {
-    /// It is the next of its subscription and patient, and may be claimed when due.
-    Ready,
-    /// A worker has it.
-    Claimed,
-    /// It waits behind an earlier one of the same subscription and patient.
-    Waiting,
-    /// The receiver has it.
-    Delivered,
-    /// It was decided that the partner does not get it.
-    Withheld,
-    /// Given up.
-    Dead,
+    /// Grows each time the lease passes to another worker; named in [`Work::fences`](super::Work::fences).
+    pub fence: u64,
+    /// When the lease ends.
+    pub until: Timestamp,
 }
 
 /// A delivery intent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     /// The intent's id; ids grow in commit order.
     pub id: i64,
+    /// The id under which the receiver knows the event, the same at every attempt.
+    pub event_id: uuid::Uuid,
     /// The Subscription resource's id.
     pub subscription: String,
     /// The patient.
@@ -179,16 +168,20 @@ pub struct Intent {
     pub created: Timestamp,
     /// Where it stands.
     pub state: IntentState,
-    /// When it may be claimed; for a claimed one, when its lease ends.
+    /// When it may be delivered.
     pub due: Timestamp,
-    /// The fence of the newest lease.
-    pub fence: u64,
-    /// How many attempts were made since it was created or replayed.
+    /// How many attempts were made.
     pub attempts: u32,
-    /// When the first of these attempts began.
+    /// When the first of them began.
     pub first_attempt: Option<Timestamp>,
     /// Its event's number, once it has one.
-    pub number: Option<u64>,
+    pub event_number: Option<u64>,
+    /// Whether the number may have been seen by the receiver.
+    pub exposed: bool,
+    /// A code for the newest outcome.
+    pub reason: Option<String>,
+    /// When it reached its final state.
+    pub settled: Option<Timestamp>,
 }
 
 /// Which intents to give. What is `None` or empty does not restrict.
@@ -212,45 +205,15 @@ pub struct IntentQuery {
     pub limit: usize,
 }
 
-/// An attempt to deliver.
-#[derive(Debug, Clone)]
-pub struct AttemptRecord {
-    /// The intent.
-    pub intent: i64,
-    /// When it began.
-    pub started: Timestamp,
-    /// When it ended.
-    pub finished: Timestamp,
-    /// What came of it: `delivered`, `withheld`, `retry`, `dead`.
-    pub verdict: String,
-    /// The receiver's HTTP status.
-    pub http_status: Option<u16>,
-    /// The outcome's code.
-    pub reason: String,
-}
-
-/// A subscription for which intents may be claimed now.
+/// How many intents of a subscription stand where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueSubscription {
+pub struct QueueCount {
     /// The Subscription resource's id.
     pub subscription: String,
-    /// How many may be claimed.
+    /// The state.
+    pub state: IntentState,
+    /// How many.
     pub count: u64,
-    /// Since when the longest waiting has been due.
-    pub since: Timestamp,
-}
-
-/// An intent that was given up.
-#[derive(Debug, Clone)]
-pub struct DeadLetter {
-    /// Its place in the order of giving up.
-    pub position: i64,
-    /// The intent.
-    pub intent: Intent,
-    /// The reason's code.
-    pub reason: String,
-    /// When it was given up.
-    pub at: Timestamp,
 }
 
 /// An audit leaf.
@@ -262,14 +225,16 @@ pub struct Leaf {
     pub id: String,
     /// When it was recorded.
     pub recorded: Timestamp,
-    /// The act's code.
-    pub act: String,
+    /// The kind of act.
+    pub kind: String,
+    /// The act's outcome.
+    pub outcome: String,
     /// The AuditEvent as canonical JSON; `None` once it is erased.
-    pub event: Option<String>,
-    /// The salt of its commitment; `None` when there is none, or once it is erased.
-    pub salt: Option<Vec<u8>>,
-    /// The bytes that the tree hashes when they are not the event itself.
-    pub commitment: Option<Vec<u8>>,
+    pub canonical: Option<String>,
+    /// The salt of the leaf's commitment; `None` once it is erased.
+    pub salt: Option<[u8; 32]>,
+    /// The leaf's text, which the tree hashes.
+    pub leaf: String,
     /// The leaf's hash.
     pub leaf_hash: [u8; 32],
     /// The patient it is about; `None` once it is erased.
@@ -285,8 +250,8 @@ pub struct AuditQuery {
     pub patient_key: Option<String>,
     /// Only those about this resource (`Flag/<id>`).
     pub about: Option<String>,
-    /// Only those of this act.
-    pub act: Option<String>,
+    /// Only those of this kind.
+    pub kind: Option<String>,
     /// Only those recorded at or after this time.
     pub from: Option<Timestamp>,
     /// Only those recorded before this time.
@@ -302,7 +267,7 @@ pub struct AuditQuery {
 pub struct Figures {
     /// Intents that are not settled.
     pub open_intents: u64,
-    /// Dead letters.
+    /// Intents that were given up.
     pub dead_letters: u64,
     /// Payloads held in quarantine.
     pub held: u64,

@@ -1,6 +1,6 @@
 //! Units of work: all that must become true together, as data.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// Everything that is to be committed together. Build it with [`Work::at`] and fill in what applies.
 ///
@@ -25,16 +25,16 @@ pub struct Work {
     pub quarantine: Option<NewQuarantine>,
     /// Quarantined payloads that leave quarantine.
     pub quarantine_changes: Vec<QuarantineChange>,
+    /// Leases that must be held for the work to be right.
+    pub fences: Vec<Fence>,
     /// Subscriptions' states.
     pub subscriptions: Vec<SubscriptionChange>,
     /// What is to be delivered.
     pub intents: Vec<NewIntent>,
-    /// Claimed intents whose events get their numbers now; the numbers come back in [`Done::numbers`].
-    pub numberings: Vec<Numbering>,
-    /// What came of claimed intents.
+    /// What changes about intents, in order.
+    pub intent_updates: Vec<IntentUpdate>,
+    /// Attempts that were made.
     pub attempts: Vec<Attempt>,
-    /// Settled intents that are to be delivered again.
-    pub replays: Vec<Replay>,
     /// Subscriptions whose open intents end.
     pub closings: Vec<Closing>,
     /// Audit leaves, in order. If they cannot be written, none of the work happens.
@@ -174,21 +174,37 @@ pub struct QuarantineChange {
     pub note: String,
 }
 
-/// The state of a subscription is created or replaced; its event numbers and counts stay.
+/// A lease on a subscription that must be current: this fence, and not run out at the work's `now`.
+#[derive(Debug, Clone)]
+pub struct Fence {
+    /// The Subscription resource's id.
+    pub subscription: String,
+    /// The fence that came with the lease.
+    pub fence: u64,
+}
+
+/// What changes about the state of a subscription; `None` leaves a value as it is.
+///
+/// The state is created when there is none yet; then `owner` and `status` are needed. The number of events is kept
+/// by the store alone.
 #[derive(Debug, Clone, Default)]
 pub struct SubscriptionChange {
     /// The Subscription resource's id.
     pub id: String,
     /// The partner it belongs to.
-    pub partner: String,
+    pub owner: Option<String>,
     /// The Subscription's status: `requested`, `active`, `error`, `off`.
-    pub status: String,
-    /// The topic's canonical.
-    pub topic: String,
-    /// What routing keeps about it, as JSON; the store does not read it.
-    pub detail: String,
-    /// When the state changed.
-    pub changed: Timestamp,
+    pub status: Option<String>,
+    /// How many attempts in a row have failed.
+    pub failures: Option<u32>,
+    /// Since when they have been failing.
+    pub failing_since: Option<Option<Timestamp>>,
+    /// When the receiver is tried again.
+    pub retry_at: Option<Option<Timestamp>>,
+    /// When the next heartbeat is due.
+    pub heartbeat_at: Option<Option<Timestamp>>,
+    /// A code for the newest failure.
+    pub last_error: Option<Option<String>>,
 }
 
 /// Something to be delivered: a reference, never a payload.
@@ -214,59 +230,85 @@ pub struct NewIntent {
     pub due: Timestamp,
 }
 
-/// A claimed intent whose event gets its number: the next of its subscription, or the one that it has.
-#[derive(Debug, Clone, Copy)]
-pub struct Numbering {
-    /// The intent.
-    pub intent: i64,
-    /// The lease's fence.
-    pub fence: u64,
+/// Where an intent stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IntentState {
+    /// It is the earliest open one of its subscription and patient.
+    Ready,
+    /// It waits behind an earlier one of the same subscription and patient.
+    Waiting,
+    /// The receiver has it.
+    Delivered,
+    /// It was decided that the partner does not get it.
+    Withheld,
+    /// Given up: a dead letter.
+    Dead,
+    /// Its subscription ended first.
+    Ended,
 }
 
-/// What came of one attempt to deliver a claimed intent.
-#[derive(Debug, Clone)]
+impl IntentState {
+    /// Whether it is still to be delivered.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Ready | Self::Waiting)
+    }
+}
+
+/// What changes about an intent; `None` leaves a value as it is.
+///
+/// A final state lets the next intent of the same subscription and patient become ready. An intent in a final state
+/// is changed only by [`reopen`](Self::reopen).
+#[derive(Debug, Clone, Default)]
+pub struct IntentUpdate {
+    /// The intent.
+    pub intent: i64,
+    /// Its final state. Ready and waiting are kept by the store; asking for one of them changes nothing.
+    pub state: Option<IntentState>,
+    /// Makes a settled intent open again, to be delivered with the event number that it has.
+    pub reopen: bool,
+    /// How many attempts were made.
+    pub attempts: Option<u32>,
+    /// When it may be delivered next.
+    pub due: Option<Timestamp>,
+    /// When the first attempt began.
+    pub first_attempt: Option<Option<Timestamp>>,
+    /// What happens to its event number.
+    pub number: Option<Numbering>,
+    /// Whether its number may have been seen by the receiver.
+    pub exposed: Option<bool>,
+    /// A code for the newest outcome.
+    pub reason: Option<String>,
+}
+
+/// What happens to the event number of an intent. Numbers are contiguous from 1 for each subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbering {
+    /// It gets the next number of its subscription, or keeps the one that it has; given back in [`Done::numbers`].
+    Next,
+    /// It gives its number back, which must be the newest of its subscription.
+    TakeBack,
+}
+
+/// An attempt to deliver an intent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attempt {
     /// The intent.
     pub intent: i64,
-    /// The lease's fence.
-    pub fence: u64,
-    /// When the attempt began.
-    pub started: Timestamp,
-    /// When it ended.
-    pub finished: Timestamp,
-    /// What is to happen next.
-    pub verdict: Verdict,
+    /// The attempt's number, from 1.
+    pub number: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took_ms: u32,
+    /// What came of it: for example `delivered`, `failed`, `withheld`, `refused`.
+    pub outcome: String,
     /// The receiver's HTTP status, when there was one.
     pub http_status: Option<u16>,
-    /// A code for the outcome: `delivered`, `timeout`, a code of reason-not-shared.
-    pub reason: String,
+    /// A stable code for the failure or the reason.
+    pub error: Option<String>,
 }
 
-/// What is to happen with an intent after an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The receiver has it.
-    Delivered,
-    /// The decision is that this partner does not get it.
-    Withheld,
-    /// Try again at this time; later intents of the same subscription and patient wait.
-    Retry(Timestamp),
-    /// Give the lease back without counting an attempt; due again at this time.
-    Release(Timestamp),
-    /// No further attempt; it becomes a dead letter.
-    Dead,
-}
-
-/// Settled intents to be delivered again, each with the event number that it has.
-#[derive(Debug, Clone)]
-pub struct Replay {
-    /// The intents; those that are not settled are left as they are.
-    pub intents: Vec<i64>,
-    /// When they are due.
-    pub due: Timestamp,
-}
-
-/// All open intents of a subscription become dead letters.
+/// All open intents of a subscription end.
 #[derive(Debug, Clone)]
 pub struct Closing {
     /// The Subscription resource's id.
@@ -284,14 +326,16 @@ pub struct NewLeaf {
     pub id: String,
     /// When it was recorded.
     pub recorded: Timestamp,
-    /// The act's code, for searches.
-    pub act: String,
-    /// The AuditEvent as canonical JSON (RFC 8785).
-    pub event: String,
-    /// The salt of the leaf's commitment, erased together with the event.
-    pub salt: Option<Vec<u8>>,
-    /// The bytes that the tree hashes when they are not the event itself; they outlive an erasure.
-    pub commitment: Option<Vec<u8>>,
+    /// The kind of act, for searches.
+    pub kind: String,
+    /// The act's outcome, for searches.
+    pub outcome: String,
+    /// The AuditEvent as canonical JSON (RFC 8785); the part that can be erased.
+    pub canonical: String,
+    /// The salt of the leaf's commitment to it, erased together with it.
+    pub salt: [u8; 32],
+    /// The leaf's text, which the tree hashes; it holds no personal data and outlives an erasure.
+    pub leaf: String,
     /// The leaf's hash (RFC 6962).
     pub leaf_hash: [u8; 32],
     /// The patient it is about.
@@ -322,15 +366,17 @@ pub struct Checkpoint {
     pub created: Timestamp,
 }
 
-/// A worker's request for due intents.
+/// A worker's request to lead subscriptions: nobody else numbers, sends or records for them meanwhile.
 #[derive(Debug, Clone)]
-pub struct Claim {
-    /// The time of the claim.
+pub struct LeaseRequest {
+    /// The worker.
+    pub owner: String,
+    /// The time of the request.
     pub now: Timestamp,
-    /// For how long nobody else gets them.
-    pub lease: SignedDuration,
-    /// Subscriptions' ids, with the most wanted of each.
-    pub wanted: Vec<(String, usize)>,
+    /// When the leases end unless they are renewed.
+    pub until: Timestamp,
+    /// At most this many subscriptions, those already led included.
+    pub limit: usize,
 }
 
 /// What became of a unit of work.
@@ -352,8 +398,6 @@ pub struct Done {
     pub first_leaf: Option<u64>,
     /// The new intents, in the order given.
     pub intents: Vec<i64>,
-    /// The event numbers, in the order of [`Work::numberings`].
+    /// The event numbers asked for with [`Numbering::Next`], in that order.
     pub numbers: Vec<u64>,
-    /// How many intents were replayed or closed.
-    pub touched: u64,
 }
