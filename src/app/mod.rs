@@ -1,5 +1,7 @@
 //! Composition and the commands.
 
+mod config;
+
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
@@ -13,7 +15,10 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    /// Check the settings.
+    Config(config::Args),
+}
 
 /// Exit code: the answer is no (invalid, refused, not verified).
 pub const ANSWER_IS_NO: u8 = 1;
@@ -22,7 +27,9 @@ pub const COULD_NOT_RUN: u8 = 2;
 
 /// Reads the arguments and runs the command. Exit codes: 0 done, 1 the answer is no, 2 could not run.
 pub fn main() -> ExitCode {
-    match Arguments::parse().command {}
+    match Arguments::parse().command {
+        Command::Config(args) => config::run(args),
+    }
 }
 
 /// Writes a line for people to standard output; a closed pipe is not an error of ours.

@@ -1,0 +1,276 @@
+//! Acknowledgements: `MSH`, `MSA` and one `ERR` for each finding (HL7 v2.5.1 chapter 2, tables 0008 and 0357).
+
+use super::header::Header;
+use crate::fhir::Issue;
+use jiff::Timestamp;
+use std::borrow::Cow;
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is committed (`AA`, or `CA` in enhanced mode).
+    Accepted,
+    /// Its content is wrong; sending it again unchanged will not help (`AE`, `CE`).
+    Error,
+    /// It cannot be taken: an unsupported kind of message, or the gateway cannot store it now (`AR`, `CR`).
+    Rejected,
+}
+
+impl Verdict {
+    /// The code of table 0008 for the original mode.
+    pub fn application_code(self) -> &'static str {
+        match self {
+            Verdict::Accepted => "AA",
+            Verdict::Error => "AE",
+            Verdict::Rejected => "AR",
+        }
+    }
+
+    /// The code of table 0008 for the enhanced mode's accept acknowledgement.
+    pub fn accept_code(self) -> &'static str {
+        match self {
+            Verdict::Accepted => "CA",
+            Verdict::Error => "CE",
+            Verdict::Rejected => "CR",
+        }
+    }
+}
+
+/// One `ERR` segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The place in the message (ERR-2), such as `PID[1]-3`; empty for the whole.
+    pub place: String,
+    /// The code of table 0357 (ERR-3).
+    pub code: &'static str,
+    /// `E` or `W` (ERR-4).
+    pub severity: char,
+    /// What is wrong (ERR-8), without a patient's value.
+    pub text: String,
+}
+
+impl Fault {
+    /// An error that concerns the whole message.
+    pub fn whole(code: &'static str, text: impl Into<String>) -> Fault {
+        Fault { place: String::new(), code, severity: 'E', text: text.into() }
+    }
+}
+
+impl From<&Issue> for Fault {
+    fn from(issue: &Issue) -> Fault {
+        let code = match issue.code {
+            "required" => "101",
+            "structure" => "100",
+            "value" | "invariant" => "102",
+            "code-invalid" => "103",
+            "not-supported" => "200",
+            "conflict" => "206",
+            "duplicate" => "205",
+            _ => "207",
+        };
+        let severity = if issue.severity.refuses() { 'E' } else { 'W' };
+        Fault { place: issue.expression.clone(), code, severity, text: issue.text.clone() }
+    }
+}
+
+/// The text of HL7 table 0357 for a code.
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "0" => "Message accepted",
+        "100" => "Segment sequence error",
+        "101" => "Required field missing",
+        "102" => "Data type error",
+        "103" => "Table value not found",
+        "200" => "Unsupported message type",
+        "201" => "Unsupported event code",
+        "202" => "Unsupported processing id",
+        "203" => "Unsupported version id",
+        "204" => "Unknown key identifier",
+        "205" => "Duplicate key identifier",
+        "206" => "Application record locked",
+        _ => "Application internal error",
+    }
+}
+
+/// The acknowledgements to send for a message, in order: none, one, or (enhanced mode) the accept and the
+/// application acknowledgement.
+pub fn acknowledgements(
+    header: Option<&Header>,
+    verdict: Verdict,
+    faults: &[Fault],
+    now: Timestamp,
+) -> Vec<String> {
+    let success = verdict == Verdict::Accepted;
+    let Some(header) = header.filter(|header| header.enhanced()) else {
+        return vec![acknowledgement(header, verdict.application_code(), faults, now)];
+    };
+    let mut messages = Vec::new();
+    if header.accept.is_some_and(|condition| condition.wants(success)) {
+        messages.push(acknowledgement(Some(header), verdict.accept_code(), faults, now));
+    }
+    if header.application.is_some_and(|condition| condition.wants(success)) {
+        messages.push(acknowledgement(Some(header), verdict.application_code(), faults, now));
+    }
+    messages
+}
+
+fn acknowledgement(header: Option<&Header>, code: &str, faults: &[Fault], now: Timestamp) -> String {
+    let separator = header.map_or('|', |header| header.separator);
+    let encoding = header.map_or("^~\\&", |header| header.encoding.as_str());
+    let delimiters = Delimiters::new(separator, encoding);
+    let part = |read: fn(&Header) -> &str| header.map_or("", read).to_owned();
+    let trigger = part(|header| &header.trigger);
+    let c = delimiters.component;
+    let kind = if trigger.is_empty() { "ACK".to_owned() } else { format!("ACK{c}{trigger}{c}ACK") };
+    let version = part(|header| &header.version);
+    let time = now.strftime("%Y%m%d%H%M%S+0000").to_string();
+    let msh = [
+        encoding.to_owned(),
+        part(|header| &header.receiving_application),
+        part(|header| &header.receiving_facility),
+        part(|header| &header.sending_application),
+        part(|header| &header.sending_facility),
+        time,
+        String::new(),
+        kind,
+        uuid::Uuid::now_v7().simple().to_string(),
+        Some(part(|header| &header.processing_id))
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| "P".to_owned()),
+        if version.is_empty() { "2.5.1".to_owned() } else { version },
+    ];
+    let s = separator.to_string();
+    let mut message = format!("MSH{s}{}\r", msh.join(&s));
+    message.push_str(&format!("MSA{s}{code}{s}{}\r", part(|header| &header.control_id)));
+    for fault in faults.iter().take(50) {
+        let place = delimiters.place(&fault.place);
+        let kind = format!("{}{c}{}{c}HL70357", fault.code, meaning(fault.code));
+        let text = delimiters.escape(&fault.text);
+        message.push_str(&format!("ERR{s}{s}{place}{s}{kind}{s}{}{s}{s}{s}{s}{text}\r", fault.severity));
+    }
+    message
+}
+
+struct Delimiters {
+    field: char,
+    component: char,
+    repetition: char,
+    escape: char,
+    subcomponent: char,
+}
+
+impl Delimiters {
+    fn new(field: char, encoding: &str) -> Delimiters {
+        let mut characters = encoding.chars();
+        let mut next = |default| characters.next().unwrap_or(default);
+        Delimiters {
+            field,
+            component: next('^'),
+            repetition: next('~'),
+            escape: next('\\'),
+            subcomponent: next('&'),
+        }
+    }
+
+    fn escape<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let special = |c: char| {
+            c.is_control()
+                || [self.field, self.component, self.repetition, self.escape, self.subcomponent].contains(&c)
+        };
+        if !text.contains(special) {
+            return Cow::Borrowed(text);
+        }
+        let mut escaped = String::with_capacity(text.len() + 8);
+        for c in text.chars() {
+            let letter = match c {
+                c if c == self.field => 'F',
+                c if c == self.component => 'S',
+                c if c == self.repetition => 'R',
+                c if c == self.escape => 'E',
+                c if c == self.subcomponent => 'T',
+                c if c.is_control() => {
+                    escaped.push(' ');
+                    continue;
+                }
+                c => {
+                    escaped.push(c);
+                    continue;
+                }
+            };
+            escaped.extend([self.escape, letter, self.escape]);
+        }
+        Cow::Owned(escaped)
+    }
+
+    /// ERR-2 from a place such as `PID[1]-3.2` (segment, sequence, field, component).
+    fn place(&self, place: &str) -> String {
+        let Some((segment, rest)) = place.split_at_checked(3) else { return String::new() };
+        if !segment.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) {
+            return String::new();
+        }
+        let numbers: Vec<&str> =
+            rest.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).collect();
+        let c = self.component;
+        match (rest.starts_with('['), numbers.as_slice()) {
+            (true, [sequence]) => format!("{segment}{c}{sequence}"),
+            (true, [sequence, field]) => format!("{segment}{c}{sequence}{c}{field}"),
+            (true, [sequence, field, component, ..]) => {
+                format!("{segment}{c}{sequence}{c}{field}{c}1{c}{component}")
+            }
+            (false, [field]) => format!("{segment}{c}1{c}{field}"),
+            (false, [field, component, ..]) => format!("{segment}{c}1{c}{field}{c}1{c}{component}"),
+            _ => segment.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(tail: &str) -> Header {
+        Header::read(format!("MSH|^~\\&|PAS|RX1|SGW|X99|20261121||ADT^A08|M-1|T|2.4{tail}").as_bytes())
+            .unwrap()
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-21T09:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn an_error_names_its_place_and_code() {
+        let fault = Fault { place: "PID[1]-3.2".into(), code: "102", severity: 'E', text: "a|b^c\\d".into() };
+        let messages = acknowledgements(Some(&header("")), Verdict::Error, &[fault], now());
+        let lines: Vec<&str> = messages[0].split('\r').collect();
+        assert!(lines[0].starts_with("MSH|^~\\&|SGW|X99|PAS|RX1|20261121090000+0000||ACK^A08^ACK|"));
+        assert!(lines[0].ends_with("|T|2.4"));
+        assert_eq!(lines[1], "MSA|AE|M-1");
+        assert_eq!(lines[2], "ERR||PID^1^3^1^2|102^Data type error^HL70357|E||||a\\F\\b\\S\\c\\E\\d");
+    }
+
+    #[test]
+    fn enhanced_mode_answers_what_was_asked_for() {
+        let codes = |tail: &str, verdict| -> Vec<String> {
+            acknowledgements(Some(&header(tail)), verdict, &[], now())
+                .iter()
+                .map(|message| message.split('\r').nth(1).unwrap()[4..6].to_owned())
+                .collect()
+        };
+        assert_eq!(codes("", Verdict::Accepted), ["AA"]);
+        assert_eq!(codes("|||AL|NE", Verdict::Accepted), ["CA"]);
+        assert_eq!(codes("|||AL|AL", Verdict::Error), ["CE", "AE"]);
+        assert_eq!(codes("|||ER|NE", Verdict::Accepted), Vec::<String>::new());
+        assert_eq!(codes("|||ER|NE", Verdict::Rejected), ["CR"]);
+        assert_eq!(codes("||||SU", Verdict::Accepted), ["AA"]);
+    }
+
+    #[test]
+    fn a_message_without_a_header_is_still_answered() {
+        let messages =
+            acknowledgements(None, Verdict::Rejected, &[Fault::whole("100", "no `MSH` segment")], now());
+        assert!(
+            messages[0]
+                .contains("\rMSA|AR|\rERR|||100^Segment sequence error^HL70357|E||||no `MSH` segment\r")
+        );
+    }
+}

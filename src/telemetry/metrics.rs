@@ -1,0 +1,67 @@
+//! Counters and timings for Prometheus.
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use std::time::Duration;
+
+/// Buckets for everything measured in seconds: from half a millisecond to half a minute.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+/// Why metrics could not be gathered.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics cannot be gathered: {0}")]
+pub struct MetricsError(#[from] BuildError);
+
+/// The measurements of this process, ready to be rendered.
+#[derive(Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+}
+
+impl Metrics {
+    /// Starts gathering for the whole process; a second call in one process is an error.
+    pub fn start() -> Result<Metrics, MetricsError> {
+        let handle = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+            .install_recorder()?;
+        describe();
+        Ok(Metrics { handle })
+    }
+
+    /// Everything gathered so far, in the text format of Prometheus.
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Folds what was recorded into its buckets; run it every few seconds so that memory stays flat.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// Runs [`Metrics::upkeep`] for as long as the returned future is polled.
+    pub async fn keep(self) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            ticks.tick().await;
+            self.upkeep();
+        }
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!(
+        "sgw_http_requests_total",
+        "HTTP requests answered, by route, method and status"
+    );
+    metrics::describe_histogram!("sgw_http_request_seconds", "time from a request's head to its answer");
+    metrics::describe_counter!(
+        "sgw_http_shed_total",
+        "HTTP requests refused because too many were under way"
+    );
+    metrics::describe_gauge!("sgw_http_connections", "HTTP connections open");
+    metrics::describe_counter!("sgw_mllp_messages_total", "MLLP messages answered, by acknowledgement code");
+    metrics::describe_gauge!("sgw_mllp_connections", "MLLP connections open");
+    metrics::describe_counter!("sgw_submissions_total", "submissions, by outcome");
+    metrics::describe_histogram!("sgw_submission_seconds", "time from a payload to its commit");
+    metrics::describe_counter!("sgw_decisions_total", "decisions at intake, by outcome");
+}
