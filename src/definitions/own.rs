@@ -1,0 +1,83 @@
+//! The gateway's own definitions, embedded from `profiles/`.
+
+use super::library::Artefact;
+use crate::fhir::systems;
+use serde_json::Value;
+
+macro_rules! embedded {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../profiles/", $path)))),*]
+    };
+}
+
+/// Every definition under `profiles/`; a test compares the list with the folders.
+static FILES: &[(&str, &str)] = embedded![
+    "codesystems/action-expected.json",
+    "codesystems/concern-category.json",
+    "codesystems/lawful-basis.json",
+    "codesystems/reason-dropped.json",
+    "codesystems/reason-not-shared.json",
+    "codesystems/red-flag-indicator.json",
+    "codesystems/rule.json",
+    "codesystems/sharing-tier.json",
+    "structuredefinitions/action-expected.json",
+    "structuredefinitions/backport-channel-type.json",
+    "structuredefinitions/backport-filter-criteria.json",
+    "structuredefinitions/backport-heartbeat-period.json",
+    "structuredefinitions/backport-max-count.json",
+    "structuredefinitions/backport-payload-content.json",
+    "structuredefinitions/backport-timeout.json",
+    "structuredefinitions/lawful-basis.json",
+    "structuredefinitions/red-flag-indicator.json",
+    "structuredefinitions/safeguarding-consent.json",
+    "structuredefinitions/safeguarding-flag.json",
+    "structuredefinitions/safeguarding-subscription.json",
+    "structuredefinitions/sharing-tier.json",
+    "valuesets/action-expected.json",
+    "valuesets/concern-category.json",
+    "valuesets/lawful-basis.json",
+    "valuesets/reason-dropped.json",
+    "valuesets/reason-not-shared.json",
+    "valuesets/red-flag-indicator.json",
+    "valuesets/sharing-tier.json",
+];
+
+/// The embedded definitions under the canonical base in force.
+pub(super) fn artefacts() -> impl Iterator<Item = Artefact> {
+    FILES.iter().filter_map(|(path, text)| {
+        let body: Value = if systems::base() == systems::DEFAULT_BASE {
+            serde_json::from_str(text).ok()?
+        } else {
+            serde_json::from_str(&text.replace(systems::DEFAULT_BASE, systems::base())).ok()?
+        };
+        let named = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Artefact {
+            resource_type: named("resourceType")?,
+            url: named("url")?,
+            version: named("version"),
+            origin: format!("profiles/{path}"),
+            body,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_definition_under_profiles_is_embedded_and_readable() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
+        let mut on_disk = Vec::new();
+        for folder in ["codesystems", "structuredefinitions", "valuesets"] {
+            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if name.ends_with(".json") {
+                    on_disk.push(format!("{folder}/{name}"));
+                }
+            }
+        }
+        on_disk.sort();
+        let listed: Vec<String> = super::FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(listed, on_disk);
+        assert_eq!(super::artefacts().count(), listed.len());
+    }
+}
