@@ -4,6 +4,7 @@ pub mod canonical;
 pub mod identity;
 mod instant;
 pub mod issue;
+pub mod origin;
 pub mod json;
 pub mod systems;
 pub mod tree;
