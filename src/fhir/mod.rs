@@ -8,6 +8,7 @@ pub mod origin;
 pub mod json;
 pub mod systems;
 pub mod tree;
+pub mod xml;
 
 pub use instant::instant;
 pub use issue::{Issue, Severity, outcome};

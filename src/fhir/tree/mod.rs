@@ -16,6 +16,7 @@ mod place;
 mod tests;
 mod value;
 mod walk;
+mod xml;
 
 pub use place::position;
 pub use walk::{Children, Named};

@@ -112,3 +112,66 @@ fn an_arena_serves_the_next_document() {
     let second = Tree::from_json_in(first.into_arena(), r#"{"b":[true]}"#, &Limits::DEFAULT).unwrap();
     assert_eq!(shape(&second, second.root()), "(b[0]=true)");
 }
+
+#[test]
+fn reads_xml_as_the_same_elements() {
+    let text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- c --><Bundle xmlns=\"http://hl7.org/fhir\" \
+        xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:schemaLocation=\"a b\">\n <entry id=\"e\">\
+        <resource><Patient><id value=\"p\"/><text><div xmlns=\"http://www.w3.org/1999/xhtml\">x<br/>&lt;</div></text>\
+        <name><given value=\"A &amp;&#x42;\"/><given value=\"C\nD\"/></name></Patient></resource></entry></Bundle>";
+    let tree = Tree::from_xml(text, &Limits::DEFAULT).unwrap();
+    assert_eq!(tree.problems(), []);
+    assert_eq!(tree.resource_type(tree.root()), Some("Bundle"));
+    let div = "div=<div xmlns=\"http://www.w3.org/1999/xhtml\">x<br/>&lt;</div>";
+    let expected = format!("(entry(id=e resource(id=p text({div}) name(given[0]=A &B given[1]=C D))))");
+    assert_eq!(shape(&tree, tree.root()), expected);
+    let given = tree.all().find(|node| tree.value(*node) == Some("C D")).unwrap();
+    assert_eq!(tree.location(given), "Bundle.entry.resource.name.given[1]");
+}
+
+#[test]
+fn records_what_is_wrong_in_xml() {
+    for (inside, rule) in [
+        ("<a xmlns=\"urn:x\" value=\"1\"/>", "xml-namespace"),
+        ("<a value=\"1\">text</a>", "xml-text"),
+        ("<a value=\"1\"><![CDATA[x]]></a>", "xml-text"),
+        ("<a valu=\"1\"/>", "xml-attribute"),
+        ("<a xml:lang=\"en\"/>", "xml-attribute"),
+        ("<a value=\"\"/>", "empty-string"),
+        ("<text><div>x</div></text>", "xml-namespace"),
+        ("<contained><A/><B/></contained>", "xml-resource"),
+    ] {
+        let text = format!("<Flag xmlns=\"http://hl7.org/fhir\">{inside}</Flag>");
+        let tree = Tree::from_xml(&text, &Limits::DEFAULT).unwrap();
+        let rules: Vec<_> = tree.problems().iter().map(|problem| problem.rule).collect();
+        assert_eq!(rules, [rule], "{inside}");
+    }
+}
+
+#[test]
+fn refuses_xml_that_is_not_well_formed() {
+    for (text, rule) in [
+        ("", "xml-syntax"),
+        ("hello", "xml-syntax"),
+        ("<a>", "xml-syntax"),
+        ("<a></b>", "xml-syntax"),
+        ("<a b=\"1\" b=\"2\"/>", "xml-syntax"),
+        ("<a b=1/>", "xml-syntax"),
+        ("<a b=\"<\"/>", "xml-syntax"),
+        ("<a>&nbsp;</a>", "xml-syntax"),
+        ("<a b='&#0;'/>", "xml-syntax"),
+        ("<x:a/>", "xml-syntax"),
+        ("<a/><b/>", "xml-syntax"),
+        ("<a/>x", "xml-syntax"),
+        ("<!DOCTYPE a><a/>", "xml-dtd"),
+        ("<a><!-- -- --></a>", "xml-syntax"),
+        ("<a ", "xml-syntax"),
+        ("</a>", "xml-syntax"),
+        ("<a><?xml version='1.0'?></a>", "xml-syntax"),
+        ("<a\u{1}/>", "xml-syntax"),
+    ] {
+        assert_eq!(Tree::from_xml(text, &Limits::DEFAULT).unwrap_err().rule, rule, "{text}");
+    }
+    let deep = "<a>".repeat(80);
+    assert_eq!(Tree::from_xml(&deep, &Limits::DEFAULT).unwrap_err().rule, "depth");
+}
