@@ -1,6 +1,7 @@
 //! Composition and the commands.
 
 mod config;
+mod validate;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -18,6 +19,8 @@ struct Arguments {
 enum Command {
     /// Check the settings.
     Config(config::Args),
+    /// Validate resources against FHIR R4 and profiles.
+    Validate(validate::Args),
 }
 
 /// Exit code: the answer is no (invalid, refused, not verified).
@@ -29,6 +32,7 @@ pub const COULD_NOT_RUN: u8 = 2;
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Config(args) => config::run(args),
+        Command::Validate(args) => validate::run(args),
     }
 }
 

@@ -6,6 +6,7 @@ mod instant;
 pub mod issue;
 pub mod origin;
 pub mod json;
+pub mod primitive;
 pub mod systems;
 pub mod tree;
 pub mod xml;

@@ -1,0 +1,253 @@
+//! Extensions: known, at a place where they may stand, and as their definition asks.
+
+use super::Walk;
+use crate::fhir::tree::NodeId;
+use crate::validate::references::is_absolute;
+use crate::validate::rules;
+use crate::validate::schema::{ContextKind, Element, Schema, Type};
+use std::sync::Arc;
+
+const FHIR_TYPE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
+
+impl Walk<'_> {
+    pub(super) fn extension(&mut self, node: NodeId, element: &Element, of_type: &Type) {
+        let tree = self.tree;
+        let core = self.core;
+        let url = tree.child_value(node, "url").unwrap_or("");
+        let nested = tree.parent(node).is_some_and(|parent| self.is_extension(parent));
+        let absolute = is_absolute(url);
+        let defined = if absolute {
+            core.registry.profile(url).filter(|schema| schema.type_name == "Extension")
+        } else {
+            None
+        };
+        if let Some(schema) = &defined {
+            self.context(node, schema);
+            self.modifier(node, schema);
+            if of_type.profiles.is_empty()
+                || !of_type.profiles.iter().any(|profile| same(profile, &schema.url))
+            {
+                self.once(node, schema);
+            }
+        } else {
+            if element.children.is_empty() {
+                let base = of_type.schema.get_or_init(|| core.registry.of_type("Extension"));
+                if let Some(base) = base.clone() {
+                    self.once(node, &base);
+                }
+            }
+            if !nested && !absolute && !url.is_empty() {
+                self.error(rules::EXTENSION_URL, node, || {
+                    "the `url` of an extension must be absolute".into()
+                });
+            } else if absolute {
+                self.stranger(node, url, nested);
+            }
+        }
+        self.value_or_extensions(node);
+        for profile in &of_type.profiles {
+            match core.registry.profile(profile) {
+                Some(schema) => self.once(node, &schema),
+                None => self.error(rules::PROFILE_UNRESOLVED, node, || {
+                    format!("the extension `{profile}` that the definition asks for is not known")
+                }),
+            }
+        }
+    }
+
+    fn once(&mut self, node: NodeId, schema: &Arc<Schema>) {
+        self.apply(node, schema);
+    }
+
+    /// `ext-1`: a value or extensions, and not both.
+    fn value_or_extensions(&mut self, node: NodeId) {
+        let tree = self.tree;
+        let (mut value, mut extensions) = (false, false);
+        for child in tree.children(node) {
+            let name = tree.name(child);
+            value |= name.starts_with("value");
+            extensions |= name == "extension";
+        }
+        if value == extensions {
+            self.error(rules::EXT_1, node, || "an extension must have either a value or extensions".into());
+        }
+    }
+
+    /// Whether the node is itself an extension.
+    fn is_extension(&self, node: NodeId) -> bool {
+        matches!(self.tree.name(node), "extension" | "modifierExtension")
+            && self.tree.resource_type(node).is_none()
+    }
+
+    /// An extension whose definition is not known.
+    fn stranger(&mut self, node: NodeId, url: &str, nested: bool) {
+        let settings = &self.core.settings;
+        let allowed = settings
+            .allow_extensions
+            .iter()
+            .any(|prefix| prefix == "any" || url.starts_with(prefix.as_str()));
+        let example = [
+            "http://example.org/",
+            "https://example.org/",
+            "http://example.com/",
+            "https://example.com/",
+            "http://acme.com/",
+            "http://acme.org/",
+        ]
+        .iter()
+        .any(|prefix| url.starts_with(prefix))
+            || url.split('/').nth(2).is_some_and(|host| {
+                host.ends_with(".example") || host.ends_with("example.org") || host.ends_with("example.com")
+            });
+        let modifier = self.tree.name(node) == "modifierExtension";
+        if (allowed || example) && !modifier {
+            self.unchecked("extension", url, node, "its definition is not known");
+            if example && !allowed {
+                self.warning(rules::EXTENSION_UNKNOWN, node, || {
+                    format!("the extension `{url}` is of an example domain, and its definition is not known")
+                });
+            }
+            return;
+        }
+        if allowed && modifier {
+            self.unchecked("extension", url, node, "its definition is not known");
+            return;
+        }
+        let _ = nested;
+        self.error(rules::EXTENSION_UNKNOWN, node, || {
+            format!("the definition of the extension `{url}` is not known")
+        });
+    }
+
+    /// A modifier extension stands in `modifierExtension`, and no other does.
+    fn modifier(&mut self, node: NodeId, schema: &Schema) {
+        let name = self.tree.name(node);
+        let is_modifier = schema.element(0).is_some_and(|root| root.modifier);
+        let url = &schema.url;
+        if name == "modifierExtension" && !is_modifier {
+            self.error(rules::EXTENSION_MODIFIER, node, || format!("`{url}` is not a modifier extension"));
+        } else if name == "extension" && is_modifier {
+            self.error(rules::EXTENSION_MODIFIER, node, || {
+                format!("`{url}` is a modifier extension: it must stand in `modifierExtension`")
+            });
+        }
+    }
+
+    /// The extension must stand where its definition allows it.
+    fn context(&mut self, node: NodeId, schema: &Schema) {
+        let tree = self.tree;
+        let Some(holder) = tree.parent(node) else { return };
+        if schema.contexts.is_empty() {
+            return;
+        }
+        let places = self.places(holder);
+        // Its published definition names a place where it is never put, and that of R5 the right one.
+        let mut allowed =
+            schema.url == FHIR_TYPE && places.iter().any(|place| place == "ElementDefinition.type");
+        for context in &schema.contexts {
+            let met = match context.kind {
+                ContextKind::Element => {
+                    let expression = context.expression.as_str();
+                    places.iter().any(|place| place == expression)
+                        || matches!(expression, "Element" | "*")
+                        || expression == "Resource" && tree.resource_type(holder).is_some()
+                        || expression
+                            .strip_prefix("http://hl7.org/fhir/StructureDefinition/")
+                            .is_some_and(|name| places.iter().any(|place| place == name))
+                }
+                ContextKind::Extension => {
+                    let (url, rest) = context.expression.split_once('#').unwrap_or((&context.expression, ""));
+                    self.is_extension(holder)
+                        && (tree.child_value(holder, "url") == Some(url) && rest.is_empty()
+                            || self.inner(holder, url, rest))
+                }
+                ContextKind::FhirPath => self.is_at(holder, &context.expression),
+            };
+            if met {
+                allowed = true;
+                break;
+            }
+        }
+        if !allowed {
+            let url = &schema.url;
+            self.error(rules::EXTENSION_CONTEXT, node, || {
+                let all: Vec<&str> =
+                    schema.contexts.iter().map(|context| context.expression.as_str()).collect();
+                format!("the extension `{url}` may not stand here, but at `{}`", all.join("`, `"))
+            });
+        }
+        for invariant in &schema.context_invariants {
+            self.context_invariant(node, holder, invariant, &schema.url);
+        }
+    }
+
+    /// Whether an extension is the part `name` of the extension `url`.
+    fn inner(&self, holder: NodeId, url: &str, name: &str) -> bool {
+        let tree = self.tree;
+        !name.is_empty()
+            && tree.child_value(holder, "url") == Some(name)
+            && tree.parent(holder).is_some_and(|outer| tree.child_value(outer, "url") == Some(url))
+    }
+
+    /// All paths and types by which a definition may name the place of an element.
+    pub(super) fn places(&self, node: NodeId) -> Vec<String> {
+        let tree = self.tree;
+        let definitions = &self.core.definitions;
+        let mut chain = vec![node];
+        let mut at = node;
+        while tree.resource_type(at).is_none() {
+            match tree.parent(at) {
+                Some(parent) => {
+                    chain.push(parent);
+                    at = parent;
+                }
+                None => break,
+            }
+        }
+        chain.reverse();
+        let root = tree.resource_type(at).unwrap_or("").to_owned();
+        // Each path begins at a type: the resource's, or that of an element on the way.
+        let mut paths: Vec<String> = vec![root.clone()];
+        let mut model = definitions.model(&root).map(|model| (model, 0usize));
+        let mut type_name = root;
+        for node in chain.into_iter().skip(1) {
+            let name = tree.name(node);
+            let member = model.as_ref().and_then(|(model, element)| model.member(*element, name)).cloned();
+            let Some(member) = member else { return Vec::new() };
+            let mut next = Vec::new();
+            for path in &paths {
+                next.push(format!("{path}.{}", member.element));
+                if member.is_choice {
+                    next.push(format!("{path}.{}[x]", member.element));
+                    next.push(format!("{path}.{name}"));
+                    next.push(format!("{path}.{}.ofType({})", member.element, member.type_name));
+                }
+            }
+            type_name = member.type_name.to_string();
+            match member.inside {
+                Some(inside) => model = model.map(|(model, _)| (model, inside)),
+                None => {
+                    next.push(type_name.clone());
+                    model = definitions.model(&type_name).map(|model| (model, 0));
+                }
+            }
+            paths = next;
+        }
+        let mut at = type_name;
+        for _ in 0..8 {
+            if !paths.contains(&at) {
+                paths.push(at.clone());
+            }
+            match definitions.model(&at).and_then(|model| model.base.clone()) {
+                Some(base) => at = base,
+                None => break,
+            }
+        }
+        paths
+    }
+}
+
+/// Whether a canonical, perhaps with a version, is that of a definition.
+fn same(canonical: &str, url: &str) -> bool {
+    canonical.split('|').next() == Some(url)
+}

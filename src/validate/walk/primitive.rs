@@ -1,0 +1,88 @@
+//! The value of a primitive: its JSON type, its form and its meaning.
+
+use super::Walk;
+use crate::fhir::primitive::Primitive;
+use crate::fhir::tree::{Kind, NodeId};
+use crate::validate::rules;
+
+impl Walk<'_> {
+    pub(super) fn primitive(&mut self, node: NodeId, primitive: Primitive) {
+        let tree = self.tree;
+        let kind = tree.kind(node);
+        let right = match kind {
+            Kind::String => !primitive.is_number() && primitive != Primitive::Boolean,
+            Kind::Number => primitive.is_number(),
+            Kind::Bool => primitive == Primitive::Boolean,
+            _ => true,
+        };
+        if !right {
+            self.error(rules::JSON_KIND, node, || {
+                let kind = match primitive {
+                    Primitive::Boolean => "`true` or `false`",
+                    known if known.is_number() => "a number",
+                    _ => "a string",
+                };
+                format!("JSON writes this element as {kind}")
+            });
+        }
+        let Some(value) = tree.value(node) else {
+            if !tree.children(node).any(|child| tree.name(child) == "extension") {
+                self.error(rules::PRIMITIVE_VALUE, node, || {
+                    "a primitive must have a value or an extension".into()
+                });
+            }
+            return;
+        };
+        if value.is_empty() {
+            if kind == Kind::Element || kind == Kind::Attribute {
+                self.error(rules::EMPTY_STRING, node, || "a value must not be empty".into());
+            }
+            return;
+        }
+        if let Err(wrong) = primitive.check(value) {
+            self.error(rules::PRIMITIVE_FORMAT, node, || {
+                format!("{wrong}{}", self_shown(value, self.core.settings.show_values))
+            });
+            return;
+        }
+        if matches!(primitive, Primitive::String | Primitive::Markdown) {
+            let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_whitespace());
+            let bytes = value.as_bytes();
+            if primitive == Primitive::String && (edge(bytes.first()) || edge(bytes.last())) {
+                self.warning(rules::PRIMITIVE_FORMAT, node, || {
+                    "a string should not begin or end with white space".into()
+                });
+            }
+            if primitive == Primitive::Markdown && memchr::memchr(b'<', bytes).is_some() {
+                self.markdown(node, value);
+            }
+        }
+        if primitive == Primitive::Uri && tree.name(node) == "system" {
+            self.system(node, value);
+        }
+    }
+
+    /// Markdown should not hold HTML tags.
+    fn markdown(&mut self, node: NodeId, value: &str) {
+        let tag = value.match_indices('<').any(|(at, _)| {
+            let rest = value.get(at + 1..).unwrap_or("");
+            let rest = rest.strip_prefix('/').unwrap_or(rest);
+            let name = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+            let ends = rest.get(name..).is_some_and(|after| after.starts_with(['>', '/', ' ']));
+            name > 0
+                && rest.starts_with(|c: char| c.is_ascii_alphabetic())
+                && ends
+                && rest.contains('>')
+                && !rest.starts_with("http")
+        });
+        if tag {
+            self.warning(rules::MARKDOWN_HTML, node, || {
+                "the markdown holds what looks like HTML tags; they should be escaped".into()
+            });
+        }
+    }
+}
+
+fn self_shown(value: &str, show: bool) -> String {
+    if show { format!(" (found `{value}`)") } else { String::new() }
+}
