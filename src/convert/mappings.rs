@@ -1,0 +1,139 @@
+//! The mappings the gateway knows: those it ships with, and an operator's own.
+
+use super::compile::compile;
+use super::model::{Format, Mapping};
+use super::table::Concerns;
+use super::yaml::MappingError;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+const BUILT_IN: [(&str, &str); 3] = [
+    ("hl7v2-adt", include_str!("../../profiles/mappings/hl7v2-adt.yaml")),
+    ("json-alert", include_str!("../../profiles/mappings/json-alert.yaml")),
+    ("fhir-r4", include_str!("../../profiles/mappings/fhir-r4.yaml")),
+];
+
+const CONCEPT_MAPS: [&str; 1] = [include_str!("../../profiles/conceptmaps/snomed-safeguarding.json")];
+
+/// Why mappings could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file or folder cannot be read.
+    #[error("`{}` cannot be read: {error}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A file is wrong.
+    #[error("`{}`: {}", path.display(), errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Every mistake in it.
+        errors: Vec<MappingError>,
+    },
+}
+
+/// Mappings by id.
+#[derive(Clone, Debug, Default)]
+pub struct Mappings {
+    by_id: HashMap<String, Arc<Mapping>>,
+}
+
+/// The tables of concerns that the gateway ships with: the ConceptMaps, and the concern categories themselves.
+pub fn built_in_concerns() -> &'static [Arc<Concerns>] {
+    static TABLES: OnceLock<Vec<Arc<Concerns>>> = OnceLock::new();
+    TABLES.get_or_init(|| {
+        let mut tables: Vec<Arc<Concerns>> = CONCEPT_MAPS
+            .iter()
+            .filter_map(|text| serde_json::from_str(text).ok())
+            .filter_map(|map| Concerns::from_concept_map(&map).ok())
+            .map(Arc::new)
+            .collect();
+        tables.push(Arc::new(Concerns::categories()));
+        tables
+    })
+}
+
+impl Mappings {
+    /// The mappings the gateway ships with.
+    pub fn builtin() -> &'static Mappings {
+        static MAPPINGS: OnceLock<Mappings> = OnceLock::new();
+        MAPPINGS.get_or_init(|| {
+            let mut mappings = Mappings::default();
+            for (_, text) in BUILT_IN {
+                // A test compiles each of them, so none is left out here.
+                if let Ok(mapping) = compile(text, built_in_concerns()) {
+                    mappings.by_id.insert(mapping.id.clone(), Arc::new(mapping));
+                }
+            }
+            mappings
+        })
+    }
+
+    /// The texts of the mappings the gateway ships with, by id.
+    pub fn builtin_texts() -> impl Iterator<Item = (&'static str, &'static str)> {
+        BUILT_IN.into_iter()
+    }
+
+    /// The built-in mappings with those of a folder (`*.yaml`) beside; one with the same id takes the other's place.
+    pub fn load(folder: &Path) -> Result<Mappings, LoadError> {
+        let mut mappings = Mappings::builtin().clone();
+        let unreadable = |error| LoadError::Unreadable { path: folder.to_owned(), error };
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+            paths.push(entry.map_err(unreadable)?.path());
+        }
+        paths.sort();
+        for path in paths.into_iter().filter(|p| p.extension().is_some_and(|e| e == "yaml" || e == "yml")) {
+            mappings.add(load_file(&path)?);
+        }
+        Ok(mappings)
+    }
+
+    /// Adds a mapping, in place of one with the same id.
+    pub fn add(&mut self, mapping: Mapping) {
+        self.by_id.insert(mapping.id.clone(), Arc::new(mapping));
+    }
+
+    /// The mapping of this id.
+    pub fn get(&self, id: &str) -> Option<&Arc<Mapping>> {
+        self.by_id.get(id)
+    }
+
+    /// Every mapping, ordered by id.
+    pub fn all(&self) -> Vec<&Arc<Mapping>> {
+        let mut all: Vec<_> = self.by_id.values().collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// The built-in general mapping for a payload, recognised by its content.
+    pub fn recognise(&self, payload: &[u8]) -> Option<&Arc<Mapping>> {
+        let start = payload.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(payload).trim_ascii_start();
+        let format = if start.starts_with(b"MSH") {
+            Format::Hl7v2
+        } else if start.starts_with(b"{") {
+            let text = std::str::from_utf8(start).unwrap_or_default();
+            if text.contains("\"resourceType\"") { Format::Fhir } else { Format::Json }
+        } else {
+            return None;
+        };
+        let id = match format {
+            Format::Hl7v2 => "hl7v2-adt",
+            Format::Fhir => "fhir-r4",
+            _ => "json-alert",
+        };
+        self.get(id)
+    }
+}
+
+/// Compiles one mapping file.
+pub fn load_file(path: &Path) -> Result<Mapping, LoadError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| LoadError::Unreadable { path: path.to_owned(), error })?;
+    compile(&text, built_in_concerns()).map_err(|errors| LoadError::Wrong { path: path.to_owned(), errors })
+}
