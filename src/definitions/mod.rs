@@ -3,10 +3,12 @@
 
 pub mod library;
 pub mod model;
+pub mod outside;
 mod own;
 mod pack;
 pub mod read;
 pub mod structure;
+pub mod terminology;
 
 pub use model::{Member, TypeModel};
 pub use pack::Listing;
@@ -37,6 +39,7 @@ pub struct Definitions {
     library: Library,
     structures: Cache<Option<Arc<Structure>>>,
     models: Cache<Arc<TypeModel>>,
+    terms: terminology::Cached,
 }
 
 impl std::fmt::Debug for Definitions {
