@@ -139,7 +139,11 @@ fn describe<'a>(act: Act<'a>, event: &mut Event<'a>, about: &mut Vec<String>) ->
             }
             about.push(target.reference());
             let mut entity = Entity::resource(target);
+            entity.detail("recipient", recipient.map_or("gateway", |party| party.id));
             details(decision, &mut entity);
+            for obligation in decision.permit().map(|permit| permit.obligations()).unwrap_or_default() {
+                entity.detail("obligation", obligation);
+            }
             entity.detail("trigger", trigger);
             entities(event, entity, decision);
             let outcome = decision.outcome.code();
@@ -154,6 +158,7 @@ fn describe<'a>(act: Act<'a>, event: &mut Event<'a>, about: &mut Vec<String>) ->
             decided(event, Agent::disclosed_to(recipient), decision);
             about.push(target.reference());
             let mut entity = Entity::resource(target);
+            entity.detail("recipient", recipient.id);
             details(decision, &mut entity);
             for obligation in obligations {
                 entity.detail("obligation", obligation);

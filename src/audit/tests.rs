@@ -11,7 +11,7 @@ fn now() -> Timestamp {
 
 pub(crate) fn gateway() -> Gateway {
     Gateway {
-        organisation: "Z9X01".into(),
+        organisation: "GZZ01".into(),
         name: "Northshire gateway".into(),
         device: "sgw-1".into(),
         address: "https://gateway.example".into(),
@@ -20,7 +20,7 @@ pub(crate) fn gateway() -> Gateway {
 
 /// One act of every kind, to be recorded one after the other.
 pub(crate) fn every_act(visit: &mut dyn FnMut(&Act)) {
-    let party = Party { id: "key-1", organisation: "Z9H01", name: "A \"quoted\" name", address: "192.0.2.1" };
+    let party = Party { id: "key-1", organisation: "RZZ01", name: "A \"quoted\" name", address: "192.0.2.1" };
     let target = Target::version("Flag", "the-flag", 2);
     let made = [target, Target::version("Patient", "p1", 1)];
     let patient = Some("nhs:9000000009");
@@ -174,7 +174,7 @@ fn every_event_and_leaf_is_canonical_and_committed_to() {
 fn a_decision_can_be_read_by_a_machine() {
     let mut decision = Decision::withheld(ReasonCode::ConsentDissent, "SAFEGUARDING");
     decision.lawful_bases = vec!["gdpr-6-1-e".into()];
-    let party = Party { id: "hub", organisation: "Z9M01", name: "Hub", address: "" };
+    let party = Party { id: "hub", organisation: "LZZ01", name: "Hub", address: "" };
     let target = Target::version("Flag", "f1", 2);
     let act =
         Act::Decision { decision: &decision, recipient: Some(party), target, patient: None, trigger: "send" };
@@ -187,7 +187,7 @@ fn a_decision_can_be_read_by_a_machine() {
     assert_eq!(of("reason"), Some("consent-dissent"));
     assert_eq!(of("lawful-basis"), Some("gdpr-6-1-e"));
     assert_eq!(of("purpose"), Some("SAFEGUARDING"));
-    assert_eq!(event["agent"][0]["who"]["identifier"]["value"], "Z9M01");
+    assert_eq!(event["agent"][0]["who"]["identifier"]["value"], "LZZ01");
     assert_eq!(entry.about, ["Flag/f1"]);
     assert_eq!(entry.outcome, "withhold");
 }

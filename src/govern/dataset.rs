@@ -2,7 +2,7 @@
 //!
 //! An element is written as its path below the resource, such as `status`, `code.coding` or `subject.identifier`; an
 //! extension as `extension(action-expected)` (one of the project's own) or `extension(https://…)`. A path keeps all
-//! that is below it. What a resource cannot be valid or understood without stays whether it is named or not:
+//! that is below it; `*`, alone, keeps the whole resource. What a resource cannot be valid or understood without stays whether it is named or not:
 //! `resourceType`, `id`, `meta`, `implicitRules`, `language`, every `modifierExtension`, and the elements of
 //! [`mandatory`]. Everything else that is not named goes.
 
@@ -69,6 +69,9 @@ impl Dataset {
     pub fn compile(resource_type: &str, elements: &[String]) -> Result<Dataset, DatasetError> {
         let kept =
             mandatory(resource_type).ok_or_else(|| DatasetError::ResourceType(resource_type.to_owned()))?;
+        if elements == ["*"] {
+            return Ok(Dataset::everything());
+        }
         let mut dataset = Dataset::default();
         for element in elements {
             dataset.add(element)?;
@@ -83,7 +86,7 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// The whole resource: for the organisation that sent it.
+    /// The whole resource.
     pub fn everything() -> Dataset {
         Dataset { whole: true, ..Dataset::default() }
     }

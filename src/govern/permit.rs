@@ -134,6 +134,26 @@ impl Permit {
         }
     }
 
+    /// What will be applied to a copy, by stable names: `minimum-dataset`, `masked`, `location-withheld`,
+    /// `no-onward-sharing`. A release may find that there is nothing to leave out.
+    pub fn obligations(&self) -> Vec<&'static str> {
+        let Grant::Term(term) = &self.grant else { return Vec::new() };
+        let mut found = Vec::new();
+        if term.datasets.get(&self.resource_type).is_none_or(|dataset| !dataset.whole) {
+            found.push("minimum-dataset");
+        }
+        if term.masks.contains_key(&self.resource_type) {
+            found.push("masked");
+        }
+        if self.withhold_location {
+            found.push("location-withheld");
+        }
+        if term.written.onward_sharing == Onward::No {
+            found.push("no-onward-sharing");
+        }
+        found
+    }
+
     /// Makes the copy that the recipient may have: minimum dataset, masking, location withheld, labels added.
     ///
     /// # Errors

@@ -6,19 +6,23 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub(crate) fn starter() -> Policy {
-    let text = include_str!("../../profiles/agreements/northshire.yaml").to_owned();
+    let agreements = [
+        ("northshire-hub.yaml", include_str!("../../profiles/agreements/northshire-hub.yaml")),
+        ("eastmoor-ed.yaml", include_str!("../../profiles/agreements/eastmoor-ed.yaml")),
+        ("moorland-homes.yaml", include_str!("../../profiles/agreements/moorland-homes.yaml")),
+    ];
+    let agreements = agreements.map(|(file, text)| (file.to_owned(), text.to_owned()));
     let partner = |id: &str, organisation: &str| Partner::new(id, organisation, id);
-    let mut portal = partner("portal", "Z9C01");
+    let mut portal = partner("portal", "RZZ04");
     portal.kind = PartnerKind::PatientPortal;
     let partners = vec![
-        partner("hub", "Z9M01"),
-        partner("ed", "Z9E01"),
-        partner("housing", "Z9R01"),
-        partner("gp", "Z9G01"),
+        partner("hub", "LZZ01"),
+        partner("ed", "RZZ02"),
+        partner("housing", "HZZ01"),
         portal,
         partner("stranger", "X26"),
     ];
-    Policy::from_documents(&[("northshire.yaml".into(), text)], partners)
+    Policy::from_documents(&agreements, partners)
         .unwrap_or_else(|errors| panic!("{}", errors.iter().map(|e| format!("{e}\n")).collect::<String>()))
 }
 
@@ -44,7 +48,7 @@ pub(crate) fn flag(category: &str, bases: &[&str]) -> Value {
         "code": {"coding": [{"system": systems::SNOMED, "code": "342191000000101", "display": "Subject to CPP"}], "text": "CPP, 12 Secret Lane"},
         "subject": {"identifier": {"system": systems::NHS_NUMBER, "value": "9000000009"}, "display": "A Name"},
         "period": {"start": "2026-10-01"},
-        "author": {"identifier": {"system": systems::ODS_ORGANIZATION, "value": "Z9H01"}},
+        "author": {"identifier": {"system": systems::ODS_ORGANIZATION, "value": "RZZ01"}},
         "encounter": {"reference": "Encounter/e1"}})
 }
 
@@ -54,7 +58,7 @@ pub(crate) fn facts<'a>(resource: &'a Value, consents: &'a [StoredConsent<'a>]) 
         resource_type: "Flag",
         id: "f1",
         version: 1,
-        source_organisation: "Z9H01",
+        source_organisation: "RZZ01",
         patient: None,
         consents,
     }
@@ -88,12 +92,12 @@ fn the_hub_has_the_whole_alert_and_housing_its_minimum() {
     let released = decision.permit().unwrap().release(&facts(&resource, &[]), now()).unwrap();
     assert_eq!(released.resource["author"], resource["author"]);
     assert_eq!(released.response_time.as_deref(), Some("PT4H"));
-    assert!(released.resource.get("text").is_none(), "the encounter went, so the narrative goes");
+    assert_eq!(released.resource, resource, "the hub may have, and pass on, everything");
 
     let decision = notify(&policy, "housing", &resource, &[]);
     let released = decision.permit().unwrap().release(&facts(&resource, &[]), now()).unwrap();
     let text = released.resource.to_string();
-    for secret in ["Secret Lane", "A Name", "Z9H01", "Encounter"] {
+    for secret in ["Secret Lane", "A Name", "RZZ01", "Encounter"] {
         assert!(!text.contains(secret), "{secret}");
     }
     assert_eq!(released.resource["code"], json!({"coding": resource["code"]["coding"]}));
@@ -105,7 +109,7 @@ fn the_hub_has_the_whole_alert_and_housing_its_minimum() {
 fn a_dissent_withholds_unless_a_statute_overrides_it() {
     let policy = starter();
     let resource = flag("child-protection", &["gdpr-6-1-e"]);
-    let (hub, ed) = (dissent("Z9M01"), dissent("Z9E01"));
+    let (hub, ed) = (dissent("LZZ01"), dissent("RZZ02"));
     let consents = [
         StoredConsent { id: "c1", version: 1, resource: &hub },
         StoredConsent { id: "c2", version: 3, resource: &ed },
@@ -152,11 +156,11 @@ fn an_agreement_past_its_dates_or_review_permits_nothing() {
     };
     assert_eq!(at("2026-03-31T23:59:59Z"), ["agreement-not-in-force"]);
     assert_eq!(at("2026-04-01T00:00:00Z"), [""; 0]);
-    assert_eq!(at("2027-03-31T23:59:59Z"), [""; 0]);
-    assert_eq!(at("2027-04-01T00:00:00Z"), ["agreement-review-overdue"]);
-    assert_eq!(at("2029-04-01T00:00:00Z"), ["agreement-not-in-force"]);
-    let warnings = policy.warnings("2027-02-15T00:00:00Z".parse().unwrap());
-    assert_eq!((warnings.len(), warnings[0].review, warnings[0].days_left), (1, true, 44));
+    assert_eq!(at("2029-03-31T23:59:59Z"), [""; 0]);
+    assert_eq!(at("2029-04-01T00:00:00Z"), ["agreement-review-overdue"]);
+    assert_eq!(at("2031-04-01T00:00:00Z"), ["agreement-not-in-force"]);
+    let warnings = policy.warnings("2029-02-15T00:00:00Z".parse().unwrap());
+    assert_eq!((warnings.len(), warnings[0].review, warnings[0].days_left), (3, true, 44));
 }
 
 #[test]
@@ -185,7 +189,7 @@ fn a_permit_is_for_one_version_one_set_of_consents_and_one_minute() {
     assert_eq!(permit.release(&other, now()), Err(ReleaseError::OtherResource));
     let later = now().checked_add(PERMIT_LIFE).unwrap();
     assert_eq!(permit.release(&facts(&resource, &[]), later), Err(ReleaseError::Expired));
-    let consent = dissent("Z9M01");
+    let consent = dissent("LZZ01");
     let consents = [StoredConsent { id: "c", version: 1, resource: &consent }];
     assert_eq!(permit.release(&facts(&resource, &consents), now()), Err(ReleaseError::OtherConsents));
 }
@@ -205,12 +209,12 @@ fn readers_have_their_own_records_and_auditors_only_the_log() {
         let facts = Facts { resource_type, ..facts(&resource, &[]) };
         codes(&decide(&policy, &Request::read(&caller, "SAFEGUARDING"), &facts, now()))
     };
-    assert_eq!(read("Z9H01", vec![Role::Source], "Flag"), [""; 0]);
-    assert_eq!(read("Z9M01", vec![Role::Subscriber], "Flag"), [""; 0]);
-    assert_eq!(read("Z9M01", vec![Role::Source], "Flag"), ["not-shareable"]);
-    assert_eq!(read("Z9M01", vec![Role::Auditor, Role::Operator], "Flag"), ["recipient-unknown"]);
-    assert_eq!(read("Z9M01", vec![Role::Auditor], "AuditEvent"), [""; 0]);
-    assert_eq!(read("Z9M01", vec![Role::Subscriber], "AuditEvent"), ["not-shareable"]);
+    assert_eq!(read("RZZ01", vec![Role::Source], "Flag"), [""; 0]);
+    assert_eq!(read("LZZ01", vec![Role::Subscriber], "Flag"), [""; 0]);
+    assert_eq!(read("LZZ01", vec![Role::Source], "Flag"), ["not-shareable"]);
+    assert_eq!(read("LZZ01", vec![Role::Auditor, Role::Operator], "Flag"), ["recipient-unknown"]);
+    assert_eq!(read("LZZ01", vec![Role::Auditor], "AuditEvent"), [""; 0]);
+    assert_eq!(read("LZZ01", vec![Role::Subscriber], "AuditEvent"), ["not-shareable"]);
     assert_eq!(read("X26", vec![Role::Subscriber], "Flag"), ["no-agreement"]);
     assert_eq!(read("", vec![Role::Source], "Flag"), ["recipient-unknown"]);
 }
