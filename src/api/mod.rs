@@ -1,6 +1,34 @@
 //! HTTP and MLLP: FHIR REST and operations, submissions, credentials.
+//!
+//! | address | who | what |
+//! |---|---|---|
+//! | `POST /submissions/{source}` | source | a payload in the source's own format |
+//! | `/fhir/Flag`, `/fhir/Consent` | source, subscriber | create, read, update, versions, search |
+//! | `/fhir/Subscription` | subscriber | create, read, update, `$status`, `$events` |
+//! | `/fhir/AuditEvent` | auditor | read, search |
+//! | `POST /fhir/{type}/$validate` | any | validation without storing |
+//! | `/quarantine` | operator | list, read, resubmit, discard |
+//! | `/deliveries` | operator | list, replay |
+//! | `/metrics` | operator, or this machine | measurements |
+//! | `/healthz`, `/readyz`, `/fhir/metadata` | anybody | state, capabilities |
 
+pub mod answer;
+pub mod auth;
+mod body;
+mod context;
+mod gate;
+mod health;
+mod metadata;
 pub mod mllp;
+mod operations;
+mod parameters;
+mod quarantine;
+mod resources;
+mod router;
 pub mod server;
 pub mod settings;
+mod submissions;
 pub mod tls;
+
+pub use gate::{Gate, Parts};
+pub use router::router;

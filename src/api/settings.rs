@@ -21,6 +21,8 @@ pub struct HttpSettings {
     pub max_connections: usize,
     /// The most requests under way at once; more are answered 503 with `Retry-After`.
     pub max_requests: usize,
+    /// The most requests under way at once for one credential; more are answered 429 with `Retry-After`.
+    pub max_requests_per_credential: usize,
     /// How long a client may take for a TLS handshake or the head of a request, in seconds.
     pub header_timeout_seconds: u64,
     /// How long a client may take to send a body, in seconds.
@@ -42,6 +44,7 @@ impl Default for HttpSettings {
             max_body_bytes: 1 << 20,
             max_connections: 1024,
             max_requests: 256,
+            max_requests_per_credential: 128,
             header_timeout_seconds: 10,
             body_timeout_seconds: 30,
             answer_timeout_seconds: 30,

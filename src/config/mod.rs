@@ -7,10 +7,12 @@
 mod fault;
 mod node;
 mod reading;
+mod registry;
 
 pub use fault::{ConfigError, Fault};
 pub use node::{Kind, Node, Place, SyntaxError};
 pub use reading::{ReadError, nearest, read, unknown_name};
+pub use registry::{Organisation, Registry, SourceEntry};
 
 use crate::api::settings::{HttpSettings, MllpSettings};
 use crate::telemetry::LogSettings;
@@ -46,7 +48,7 @@ pub struct GatewaySettings {
     pub canonical_base: String,
     /// The registry.
     pub registry: PathBuf,
-    /// The sharing agreements.
+    /// The folder with the sharing agreements (`*.yaml`).
     pub agreements: PathBuf,
     /// Folders or files with mappings, beside the built-in ones.
     pub mappings: Vec<PathBuf>,
@@ -63,7 +65,7 @@ impl Default for GatewaySettings {
             organisation: "X26".to_owned(),
             canonical_base: crate::fhir::systems::DEFAULT_BASE.to_owned(),
             registry: PathBuf::from("registry.yaml"),
-            agreements: PathBuf::from("agreements.yaml"),
+            agreements: PathBuf::from("agreements"),
             mappings: Vec::new(),
             definitions: Vec::new(),
             database: PathBuf::from("sgw.db"),
@@ -126,6 +128,7 @@ impl Settings {
         check(http.max_body_bytes >= 1024, "http", "max_body_bytes", "it must be at least 1024");
         check(http.max_connections > 0, "http", "max_connections", positive);
         check(http.max_requests > 0, "http", "max_requests", positive);
+        check(http.max_requests_per_credential > 0, "http", "max_requests_per_credential", positive);
         check(http.header_timeout_seconds > 0, "http", "header_timeout_seconds", positive);
         check(http.body_timeout_seconds > 0, "http", "body_timeout_seconds", positive);
         check(http.answer_timeout_seconds > 0, "http", "answer_timeout_seconds", positive);

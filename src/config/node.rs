@@ -65,11 +65,15 @@ impl Node {
 
     /// Reads a YAML document; a duplicate key is an error.
     pub fn from_yaml(text: &str) -> Result<Node, SyntaxError> {
-        serde_saphyr::from_str::<Spanned<Raw>>(text).map(Node::from).map_err(|error| SyntaxError {
-            place: error
-                .location()
-                .map_or(Place::default(), |at| Place { line: at.line(), column: at.column() }),
-            text: error.render_with_formatter(&serde_saphyr::UserMessageFormatter),
+        // Without this, `no` and `y` would be booleans.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options).map(Node::from).map_err(|error| {
+            SyntaxError {
+                place: error
+                    .location()
+                    .map_or(Place::default(), |at| Place { line: at.line(), column: at.column() }),
+                text: error.render_with_formatter(&serde_saphyr::UserMessageFormatter),
+            }
         })
     }
 

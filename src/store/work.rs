@@ -344,6 +344,23 @@ pub struct NewLeaf {
     pub about: Vec<String>,
 }
 
+impl From<crate::audit::Entry> for NewLeaf {
+    fn from(entry: crate::audit::Entry) -> NewLeaf {
+        NewLeaf {
+            id: entry.id,
+            recorded: entry.recorded,
+            kind: entry.kind.to_owned(),
+            outcome: entry.outcome.to_owned(),
+            canonical: entry.canonical,
+            salt: entry.salt,
+            leaf: entry.leaf,
+            leaf_hash: entry.leaf_hash,
+            patient_key: entry.patient_key,
+            about: entry.about,
+        }
+    }
+}
+
 /// The content of an audit leaf is erased; the leaf, its commitment and its hash stay.
 #[derive(Debug, Clone, Copy)]
 pub struct Erasure {

@@ -3,3 +3,6 @@
 pub mod acknowledge;
 pub mod frame;
 pub mod header;
+mod listener;
+
+pub use listener::{ListenerError, serve};

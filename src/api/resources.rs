@@ -1,0 +1,353 @@
+//! FHIR create, read, update, versions and search (<https://hl7.org/fhir/R4/http.html>).
+
+use super::answer::{ApiError, FHIR_JSON, fhir, text};
+use super::body::{require_acceptable, require_fhir};
+use super::gate::{Authenticated, Gate};
+use super::parameters::{self, Pairs, Return};
+use crate::exchange::{Found, Refusal, Written};
+use crate::fhir::{Issue, Severity, instant, outcome};
+use crate::govern::{Caller, Role};
+use crate::store::AuditQuery;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use http::header::{ETAG, LAST_MODIFIED, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// `POST /fhir/{type}`.
+pub(super) async fn create(
+    State(gate): State<Arc<Gate>>,
+    authenticated: Authenticated,
+    Path(resource_type): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let caller = &authenticated.caller;
+    let result = async {
+        let role = if resource_type == "Subscription" { Role::Subscriber } else { Role::Source };
+        gate.allow(caller, &[role], "create").await?;
+        require_acceptable(&headers, query.as_deref())?;
+        require_fhir(&headers)?;
+        let condition = parameters::if_none_exist(&headers)?;
+        let bytes = gate.body(caller, &headers, body, "create").await?;
+        let now = Timestamp::now();
+        Ok(match resource_type.as_str() {
+            "Subscription" if condition.none_exists.is_some() => {
+                let text = "`If-None-Exist` is not supported for Subscription".to_owned();
+                return Err(Refusal::Malformed { text }.into());
+            }
+            "Subscription" => gate.exchange.subscribe(caller, &bytes, now).await?,
+            _ => gate.exchange.create(caller, &resource_type, &bytes, &condition, now).await?,
+        })
+    };
+    let written = settle(&gate, caller, "create", result.await).await?;
+    let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(answer_write(&gate, status, &written, &headers))
+}
+
+/// `PUT /fhir/{type}/{id}`.
+pub(super) async fn update(
+    State(gate): State<Arc<Gate>>,
+    authenticated: Authenticated,
+    Path((resource_type, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let caller = &authenticated.caller;
+    let result = async {
+        let role = if resource_type == "Subscription" { Role::Subscriber } else { Role::Source };
+        gate.allow(caller, &[role], "update").await?;
+        require_acceptable(&headers, query.as_deref())?;
+        require_fhir(&headers)?;
+        let condition = parameters::if_match(&headers)?;
+        let bytes = gate.body(caller, &headers, body, "update").await?;
+        let now = Timestamp::now();
+        Ok(match resource_type.as_str() {
+            "Subscription" => gate.exchange.resubscribe(caller, &id, &bytes, &condition, now).await?,
+            _ => gate.exchange.update(caller, &resource_type, &id, &bytes, &condition, now).await?,
+        })
+    };
+    let written = settle(&gate, caller, "update", result.await).await?;
+    Ok(answer_write(&gate, StatusCode::OK, &written, &headers))
+}
+
+/// Records refusals of form, which the exchange leaves to its doors; the others are recorded where they are decided.
+async fn settle<T>(
+    gate: &Gate,
+    caller: &Caller,
+    operation: &str,
+    result: Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    match result {
+        Err(
+            error @ (ApiError::MediaType { .. }
+            | ApiError::NotAcceptable
+            | ApiError::Refused(
+                Refusal::Unreadable { .. }
+                | Refusal::Malformed { .. }
+                | Refusal::Forbidden { .. }
+                | Refusal::UnknownType { .. }
+                | Refusal::Precondition { .. },
+            )),
+        ) => Err(gate.refused(caller, operation, error).await),
+        other => other,
+    }
+}
+
+/// `GET /fhir/{type}/{id}`.
+pub(super) async fn read(
+    State(gate): State<Arc<Gate>>,
+    authenticated: Authenticated,
+    Path((resource_type, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    require_acceptable(&headers, query.as_deref())?;
+    read_one(&gate, &authenticated.caller, &resource_type, &id, None, &headers).await
+}
+
+/// `GET /fhir/{type}/{id}/_history/{vid}`.
+pub(super) async fn read_version(
+    State(gate): State<Arc<Gate>>,
+    authenticated: Authenticated,
+    Path((resource_type, id, version)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    require_acceptable(&headers, query.as_deref())?;
+    let version = version.parse().map_err(|_| ApiError::Refused(Refusal::NotFound))?;
+    read_one(&gate, &authenticated.caller, &resource_type, &id, Some(version), &headers).await
+}
+
+async fn read_one(
+    gate: &Gate,
+    caller: &Caller,
+    resource_type: &str,
+    id: &str,
+    version: Option<u64>,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let now = Timestamp::now();
+    match resource_type {
+        "AuditEvent" => {
+            gate.allow(caller, &[Role::Auditor], "read").await?;
+            if version.is_some_and(|version| version != 1) {
+                return Err(Refusal::NotFound.into());
+            }
+            let event = gate.exchange.audit_event(caller, id, now).await?;
+            Ok(fhir(StatusCode::OK, &event))
+        }
+        "Subscription" => {
+            gate.allow(caller, &[Role::Subscriber, Role::Operator], "read").await?;
+            Ok(versioned(StatusCode::OK, &gate.exchange.subscription(caller, id, version, now).await?))
+        }
+        _ => {
+            gate.allow(caller, &[Role::Subscriber, Role::Source], "read").await?;
+            let purpose = parameters::purpose(headers);
+            let found = gate.exchange.read(caller, resource_type, id, version, purpose, now).await?;
+            Ok(versioned(StatusCode::OK, &found))
+        }
+    }
+}
+
+/// `GET /fhir/{type}/{id}/_history`.
+pub(super) async fn history(
+    State(gate): State<Arc<Gate>>,
+    authenticated: Authenticated,
+    Path((resource_type, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let caller = &authenticated.caller;
+    gate.allow(caller, &[Role::Subscriber, Role::Source], "history").await?;
+    require_acceptable(&headers, query.as_deref())?;
+    let purpose = parameters::purpose(&headers);
+    let page = gate.exchange.history(caller, &resource_type, &id, purpose, Timestamp::now()).await?;
+    let base = gate.exchange.fhir_base();
+    let entries: Vec<Value> = page
+        .found
+        .iter()
+        .map(|one| {
+            let url = format!("{resource_type}/{id}");
+            let method = if one.version == 1 { "POST" } else { "PUT" };
+            json!({
+                "fullUrl": format!("{base}/{url}"),
+                "resource": one.resource,
+                "request": {"method": method, "url": if one.version == 1 { resource_type.clone() } else { url }},
+                "response": {
+                    "status": if one.version == 1 { "201" } else { "200" },
+                    "etag": format!("W/\"{}\"", one.version),
+                    "lastModified": instant(one.last_updated),
+                },
+            })
+        })
+        .collect();
+    let own = format!("{base}/{resource_type}/{id}/_history");
+    Ok(fhir(StatusCode::OK, &bundle("history", entries.len(), &own, entries)))
+}
+
+/// `GET /fhir/{type}?…`.
+pub(super) async fn search(
+    State(gate): State<Arc<Gate>>,
+    authenticated: Authenticated,
+    Path(resource_type): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    require_acceptable(&headers, query.as_deref())?;
+    let pairs = parameters::decode(query.as_deref().unwrap_or(""));
+    search_for(&gate, &authenticated.caller, &resource_type, &pairs, &headers).await
+}
+
+/// `POST /fhir/{type}/_search`, which keeps identifiers out of addresses and logs.
+pub(super) async fn search_by_form(
+    State(gate): State<Arc<Gate>>,
+    authenticated: Authenticated,
+    Path(resource_type): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    require_acceptable(&headers, query.as_deref())?;
+    let caller = &authenticated.caller;
+    let bytes = gate.body(caller, &headers, body, "search").await?;
+    let mut pairs = parameters::decode(query.as_deref().unwrap_or(""));
+    pairs.extend(parameters::decode(&String::from_utf8_lossy(&bytes)));
+    search_for(&gate, caller, &resource_type, &pairs, &headers).await
+}
+
+async fn search_for(
+    gate: &Gate,
+    caller: &Caller,
+    resource_type: &str,
+    pairs: &Pairs,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let now = Timestamp::now();
+    let base = gate.exchange.fhir_base();
+    let one = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let (used, resources): (Pairs, Vec<(String, Value)>) = match resource_type {
+        "AuditEvent" => {
+            gate.allow(caller, &[Role::Auditor], "search").await?;
+            let (query, used) = audit_query(pairs)?;
+            let leaves = gate.exchange.audit_search(caller, query, &parameters::encode(&used), now).await?;
+            let events = leaves.into_iter().filter_map(|leaf| {
+                let event = serde_json::from_str(&leaf.canonical?).ok()?;
+                Some((leaf.id, event))
+            });
+            (used, events.collect())
+        }
+        "Subscription" => {
+            gate.allow(caller, &[Role::Subscriber, Role::Operator], "search").await?;
+            let used: Pairs = pairs.iter().filter(|(name, _)| name == "url").cloned().collect();
+            let query = parameters::encode(&used);
+            let found = gate.exchange.subscriptions(caller, one("url"), &query, now).await?;
+            (used, found.into_iter().map(|one| (one.id, one.resource)).collect())
+        }
+        _ => {
+            gate.allow(caller, &[Role::Subscriber, Role::Source], "search").await?;
+            let (search, used) = parameters::search(pairs, headers)?;
+            let query = parameters::encode(&used);
+            let purpose = parameters::purpose(headers);
+            let page = gate.exchange.search(caller, resource_type, &search, &query, purpose, now).await?;
+            (used, page.found.into_iter().map(|one| (one.id, one.resource)).collect())
+        }
+    };
+    let own = format!("{base}/{resource_type}?{}", parameters::encode(&used));
+    let entries: Vec<Value> = resources
+        .into_iter()
+        .map(|(id, resource)| {
+            json!({"fullUrl": format!("{base}/{resource_type}/{id}"), "resource": resource, "search": {"mode": "match"}})
+        })
+        .collect();
+    Ok(fhir(StatusCode::OK, &bundle("searchset", entries.len(), &own, entries)))
+}
+
+/// A search over AuditEvents by `date` (`ge…`, `lt…`), `subtype` (the kind of act) and `entity` (`Flag/<id>`).
+fn audit_query(pairs: &Pairs) -> Result<(AuditQuery, Pairs), ApiError> {
+    let mut query = AuditQuery { limit: 100, ..AuditQuery::default() };
+    let mut used = Pairs::new();
+    for (name, value) in pairs {
+        let at = |text: &str| {
+            let text = format!("`date` must be `ge` or `lt` and an instant, not `{}` and others", text.len());
+            ApiError::Refused(Refusal::Malformed { text })
+        };
+        match name.as_str() {
+            "date" => match value.split_at_checked(2) {
+                Some(("ge", rest)) => query.from = Some(rest.parse().map_err(|_| at(value))?),
+                Some(("lt", rest)) => query.until = Some(rest.parse().map_err(|_| at(value))?),
+                _ => return Err(at(value)),
+            },
+            "subtype" => query.kind = Some(value.rsplit('|').next().unwrap_or("").to_owned()),
+            "entity" => query.about = Some(value.clone()),
+            _ => continue,
+        }
+        used.push((name.clone(), value.clone()));
+    }
+    Ok((query, used))
+}
+
+fn bundle(kind: &str, total: usize, own: &str, entries: Vec<Value>) -> Value {
+    let mut bundle = json!({
+        "resourceType": "Bundle",
+        "id": uuid::Uuid::now_v7().to_string(),
+        "type": kind,
+        "total": total,
+        "link": [{"relation": "self", "url": own}],
+    });
+    if let (false, Some(members)) = (entries.is_empty(), bundle.as_object_mut()) {
+        members.insert("entry".to_owned(), Value::Array(entries));
+    }
+    bundle
+}
+
+/// An answer with the version in its headers.
+fn versioned(status: StatusCode, found: &Found) -> Response {
+    let mut response = fhir(status, &found.resource);
+    stamp(&mut response, found.version, found.last_updated);
+    response
+}
+
+fn stamp(response: &mut Response, version: u64, last_updated: Timestamp) {
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&format!("W/\"{version}\"")) {
+        headers.insert(ETAG, tag);
+    }
+    let date = last_updated.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&date) {
+        headers.insert(LAST_MODIFIED, date);
+    }
+}
+
+fn answer_write(gate: &Gate, status: StatusCode, written: &Written, headers: &HeaderMap) -> Response {
+    let mut response = match parameters::wanted(headers) {
+        Return::Representation => fhir(status, &written.resource),
+        Return::Minimal => text(status, FHIR_JSON, String::new()),
+        Return::Outcome => {
+            let what = if written.created { "created" } else { "stored" };
+            let text = format!(
+                "`{}/{}` is {what} as version {}",
+                written.resource_type, written.id, written.version
+            );
+            let issue = Issue::new(Severity::Information, "informational", "stored", "", text);
+            fhir(status, &outcome(&[issue]))
+        }
+    };
+    stamp(&mut response, written.version, written.last_updated);
+    let location = format!(
+        "{}/{}/{}/_history/{}",
+        gate.exchange.fhir_base(),
+        written.resource_type,
+        written.id,
+        written.version
+    );
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}

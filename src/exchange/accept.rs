@@ -1,0 +1,278 @@
+//! From validated resources to one unit of work: versions, the decision to hold, a decision for each subscriber that
+//! the change concerns, intents for those it may reach, and a record of every one of these.
+
+use super::facts::{Known, facts};
+use super::payload::Submitted;
+use super::refusal::Refusal;
+use super::sources::Registered;
+use super::version::{Version, stamp, type_of};
+use super::{Exchange, records, transaction};
+use crate::audit::{self, Act, Party, Target};
+use crate::fhir::{Issue, origin};
+use crate::govern::{Caller, Outcome, Request, StoredConsent, decide};
+use crate::route::{Change, Trigger};
+use crate::store::{
+    Committed, IdempotencyKey, NewIntent, NewSubmission, QuarantineChange, QuarantineStatus, StoreError,
+    Stored, Work,
+};
+use crate::validate::Validated;
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// How often a unit of work is built anew because somebody else changed a version that it was built on.
+const TRIES: u32 = 12;
+
+/// What is known about a submission beside its resources.
+pub(super) struct Arrival<'a> {
+    pub caller: &'a Caller,
+    pub registered: &'a Registered,
+    pub patient_key: Option<String>,
+    pub keys: Vec<IdempotencyKey>,
+    pub resubmission: Option<&'a str>,
+    pub submission: NewSubmission,
+}
+
+/// One resource on its way in.
+pub(super) struct Incoming<'a> {
+    pub resource: &'a Validated,
+    pub id: String,
+    pub patient_key: Option<String>,
+}
+
+impl<'a> Incoming<'a> {
+    /// A resource of a converted Bundle, which has its id already.
+    pub fn of(resource: &'a Validated, patient_key: &Option<String>) -> Incoming<'a> {
+        let value = resource.resource();
+        let id = value.get("id").and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
+        let about = matches!(type_of(value), "Patient" | "Flag" | "Consent");
+        Incoming { resource, id, patient_key: patient_key.clone().filter(|_| about) }
+    }
+}
+
+/// What an attempt to build and commit the work came to.
+type Accepted<T> = Result<Result<T, Vec<Issue>>, Refusal>;
+
+impl Exchange {
+    /// Commits everything that follows from these resources. The inner error is the finding that the gateway may not
+    /// hold one of them.
+    pub(super) async fn accept(
+        &self,
+        arrival: &Arrival<'_>,
+        incoming: &[Incoming<'_>],
+        remarks: &[Issue],
+        now: Timestamp,
+    ) -> Accepted<Submitted> {
+        for round in 0..TRIES {
+            match self.try_accept(arrival, incoming, remarks, now).await {
+                Err(Refusal::Contention) => pause(round).await,
+                other => return other,
+            }
+        }
+        Err(Refusal::Contention)
+    }
+
+    async fn try_accept(
+        &self,
+        arrival: &Arrival<'_>,
+        incoming: &[Incoming<'_>],
+        remarks: &[Issue],
+        now: Timestamp,
+    ) -> Accepted<Submitted> {
+        let current = try_join_all(
+            incoming.iter().map(|one| self.store.read(type_of(one.resource.resource()), &one.id)),
+        )
+        .await?;
+        let source = stamp(&arrival.registered.source);
+        let mut versions = Vec::with_capacity(incoming.len());
+        for (one, current) in incoming.iter().zip(&current) {
+            if let Some(stored) = current
+                && !owned(stored, &source)
+            {
+                let text = "the record belongs to another source".to_owned();
+                return Err(Refusal::Forbidden { text });
+            }
+            let resource = one.resource.resource();
+            versions.push(Version::next(
+                resource,
+                &one.id,
+                current.as_ref(),
+                one.patient_key.clone(),
+                &source,
+                now,
+            ));
+        }
+        let mut work = Work::at(now);
+        if let Err(issues) =
+            self.decide_all(&mut work, &versions, arrival.patient_key.as_deref(), now).await?
+        {
+            return Ok(Err(issues));
+        }
+        let body = transaction::response(&arrival.submission.id, &versions, remarks, now);
+        work.answer = Some(body.clone());
+        let mut keys = arrival.keys.iter().cloned();
+        work.key = keys.next();
+        work.other_keys = keys.collect();
+        work.submission = Some(arrival.submission.clone());
+        self.record_submission(&mut work, arrival, &versions, now);
+        match self.store.commit(work).await? {
+            Committed::Done(_) => Ok(Ok(Submitted { body, repeated: false })),
+            Committed::Repeated { answer } => {
+                Ok(Ok(Submitted { body: answer.unwrap_or_default(), repeated: true }))
+            }
+        }
+    }
+
+    /// Decides for every version that changes, first whether the gateway may hold it, then for each subscriber whom it
+    /// concerns; puts versions, intents and the records of the decisions into the work. The inner error: what may not
+    /// be held, and why.
+    pub(super) async fn decide_all(
+        &self,
+        work: &mut Work,
+        versions: &[Version],
+        patient_key: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Result<(), Vec<Issue>>, Refusal> {
+        let stored = match patient_key {
+            Some(key) => self.store.facts_for(key).await?,
+            None => crate::store::PatientFacts::default(),
+        };
+        let known = Known::of(&stored)?.with(versions);
+        let consents = known.consents();
+        let subscribers = self.subscribers.all(&self.store, &self.topics).await?;
+        let policy = self.policy.load_full();
+        let mut refused = Vec::new();
+        for version in versions.iter().filter(|version| version.changed) {
+            let facts = self.facts_of(version, &known, &consents);
+            let target = target(version);
+            let patient = version.patient_key.as_deref();
+            if matches!(version.resource_type.as_str(), "Flag" | "Consent") {
+                let decision = decide(&policy, &Request::hold(), &facts, now);
+                count(&decision.outcome, "hold");
+                if decision.permit().is_none() {
+                    refused.extend(records::not_held(&decision, version));
+                    continue;
+                }
+                let act = Act::Decision {
+                    decision: &decision,
+                    recipient: None,
+                    target,
+                    patient,
+                    trigger: "intake",
+                };
+                work.audits.push(audit::record(&act, &self.gateway, now).into());
+            }
+            work.puts.push(version.put());
+            let change = Change {
+                trigger: if version.expected.is_none() { Trigger::Create } else { Trigger::Update },
+                previous: version.previous.as_ref(),
+                current: Some(&version.resource),
+                patient: known.patient(),
+            };
+            for subscriber in subscribers.iter().filter(|one| one.subscription.matches(&change)) {
+                let Some(partner) = policy.partner(&subscriber.partner) else { continue };
+                let decision = decide(&policy, &Request::notify(partner), &facts, now);
+                count(&decision.outcome, "notify");
+                let recipient = Some(Party::from(partner).at(&subscriber.subscription.endpoint));
+                let act =
+                    Act::Decision { decision: &decision, recipient, target, patient, trigger: "intake" };
+                work.audits.push(audit::record(&act, &self.gateway, now).into());
+                if decision.permit().is_some() {
+                    work.intents.push(NewIntent {
+                        subscription: subscriber.id.clone(),
+                        patient_key: version.patient_key.clone(),
+                        resource_type: version.resource_type.clone(),
+                        resource_id: version.id.clone(),
+                        version: version.version,
+                        topic: subscriber.subscription.topic.url.clone(),
+                        trigger: change.trigger.code().to_owned(),
+                        created: now,
+                        due: now,
+                    });
+                }
+            }
+        }
+        Ok(if refused.is_empty() { Ok(()) } else { Err(refused) })
+    }
+
+    fn facts_of<'a>(
+        &self,
+        version: &'a Version,
+        known: &'a Known,
+        consents: &'a [StoredConsent<'a>],
+    ) -> crate::govern::Facts<'a> {
+        facts(
+            &version.resource,
+            &version.resource_type,
+            &version.id,
+            version.version,
+            known.patient(),
+            consents,
+        )
+    }
+
+    fn record_submission(
+        &self,
+        work: &mut Work,
+        arrival: &Arrival<'_>,
+        versions: &[Version],
+        now: Timestamp,
+    ) {
+        let made: Vec<Target<'_>> = versions.iter().map(target).collect();
+        let act = Act::Submission {
+            caller: Party::from(arrival.caller),
+            source: &arrival.submission.source,
+            submission: &arrival.submission.id,
+            format: arrival.registered.mapping.format.name(),
+            made: &made,
+            repeated: false,
+            patient: arrival.patient_key.as_deref(),
+        };
+        work.audits.insert(0, audit::record(&act, &self.gateway, now).into());
+        if let Some(item) = arrival.resubmission {
+            work.quarantine_changes.push(QuarantineChange {
+                id: item.to_owned(),
+                to: QuarantineStatus::Resubmitted,
+                at: now,
+                note: arrival.submission.id.clone(),
+            });
+            let act = Act::Quarantine {
+                caller: Some(Party::from(arrival.caller)),
+                step: audit::QuarantineStep::Resubmitted,
+                item,
+                rule: "resubmitted",
+                text: "the payload was submitted again and accepted",
+                patient: arrival.patient_key.as_deref(),
+            };
+            work.audits.push(audit::record(&act, &self.gateway, now).into());
+        }
+    }
+}
+
+/// Whether a stored resource came from the source with this stamp.
+fn owned(stored: &Stored, source: &str) -> bool {
+    let body: Option<serde_json::Value> = serde_json::from_str(&stored.body).ok();
+    let stamp = body
+        .as_ref()
+        .and_then(|body| Some(origin::stamp(origin::organisation(body)?, origin::source(body)?)));
+    stored.deleted || stamp.as_deref() == Some(source)
+}
+
+fn target(version: &Version) -> Target<'_> {
+    Target::version(&version.resource_type, &version.id, version.version)
+}
+
+fn count(outcome: &Outcome, action: &'static str) {
+    metrics::counter!("sgw_decisions_total", "outcome" => outcome.code(), "action" => action).increment(1);
+}
+
+/// Waits a little longer each round, and not the same time as the others.
+pub(super) async fn pause(round: u32) {
+    let most = 2_u64 << round.min(6);
+    tokio::time::sleep(Duration::from_millis(rand::random_range(0..=most))).await;
+}
+
+/// Whether a commit failed because a version had moved on.
+pub(super) fn is_conflict(error: &StoreError) -> bool {
+    matches!(error, StoreError::Conflict { .. })
+}
