@@ -7,6 +7,7 @@ pub mod outside;
 mod own;
 mod pack;
 pub mod read;
+pub mod snapshot;
 pub mod structure;
 pub mod terminology;
 
@@ -40,6 +41,7 @@ pub struct Definitions {
     structures: Cache<Option<Arc<Structure>>>,
     models: Cache<Arc<TypeModel>>,
     terms: terminology::Cached,
+    snapshots: Cache<Result<snapshot::Generated, read::Unusable>>,
 }
 
 impl std::fmt::Debug for Definitions {
@@ -121,8 +123,9 @@ impl Definitions {
 
     fn make_structure(&self, reference: &str) -> Option<Structure> {
         let artefact = self.resource("StructureDefinition", reference)?;
-        let elements = artefact.body.pointer("/snapshot/element").and_then(Value::as_array)?;
-        read::structure(&artefact.body, elements, false).ok()
+        let generated = artefact.body.pointer("/snapshot/element").is_none();
+        let snapshot = self.snapshot(reference).ok()?;
+        read::structure(&artefact.body, &snapshot.elements, generated).ok()
     }
 
     /// The definition of a FHIR type, such as `Flag` or `Quantity`.
