@@ -1,4 +1,3 @@
 //! One test binary: what holds for the whole house, and what testers may run against any gateway.
 
 mod architecture;
-mod store;

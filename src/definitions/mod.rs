@@ -2,7 +2,6 @@
 //! built-in R4 pack.
 
 pub mod library;
-pub mod load;
 pub mod model;
 pub mod outside;
 mod own;
@@ -11,9 +10,7 @@ pub mod read;
 pub mod snapshot;
 pub mod structure;
 pub mod terminology;
-mod to_json;
 
-pub use load::{LoadError, Loaded};
 pub use model::{Member, TypeModel};
 pub use pack::Listing;
 pub use structure::{
@@ -21,10 +18,9 @@ pub use structure::{
     StructureKind, TypeReference,
 };
 
-pub use to_json::{node_json, resource_json};
-
 use library::{Artefact, Library, split_canonical, version_answers};
 use pack::Pack;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

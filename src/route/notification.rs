@@ -254,7 +254,7 @@ fn entry_urn(context: &Context<'_>, kind: Kind, events: &[Event]) -> String {
 }
 
 fn instant(at: Timestamp) -> String {
-    format!("{at:.3}")
+    crate::fhir::instant(at)
 }
 
 #[cfg(test)]
