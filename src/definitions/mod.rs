@@ -9,6 +9,7 @@ mod pack;
 pub mod read;
 pub mod snapshot;
 pub mod structure;
+mod types;
 pub mod terminology;
 
 pub use model::{Member, TypeModel};
@@ -17,6 +18,8 @@ pub use structure::{
     Binding, Constraint, Context, Derivation, Discriminator, Element, Slicing, Strength, Structure,
     StructureKind, TypeReference,
 };
+pub use terminology::Membership;
+pub use types::FhirTypes;
 
 use library::{Artefact, Library, split_canonical, version_answers};
 use pack::Pack;

@@ -211,6 +211,15 @@ impl<'t> Quantity<'t> {
         }
     }
 
+    /// How the quantity compares with another, converted by UCUM where that is needed; nothing when the units do not
+    /// measure the same.
+    pub fn compare(&self, other: &Quantity<'_>) -> Option<Ordering> {
+        match self.relate(other) {
+            Comparison::Known(order) => Some(order),
+            Comparison::Unknown => None,
+        }
+    }
+
     /// Equivalence: in the larger of the two units, to the precision of the less precise.
     pub(super) fn equivalent(&self, other: &Quantity<'_>) -> bool {
         let (a, b) = (self.unit.code(), other.unit.code());

@@ -2,8 +2,10 @@
 //!
 //! Implements <https://hl7.org/fhir/R4/validation.html>. `docs/validation-rules.md` lists the rules.
 
+mod bundle;
 mod demands;
 pub mod formats;
+mod narrative;
 mod outcome;
 mod references;
 pub mod rules;
@@ -21,6 +23,7 @@ use crate::fhir::json::{self, JsonError, Limits};
 use crate::fhir::tree::{Arena, Tree};
 use crate::fhir::xml::{self, XmlError};
 use crate::fhir::{Issue, Severity};
+use references::References;
 use schema::{Registry, Schema};
 use serde_json::Value;
 use specials::specials;
@@ -150,7 +153,8 @@ impl Validator {
         let arena = ARENA.with(|kept| kept.borrow_mut().take()).unwrap_or_default();
         match read(arena, &self.core.settings.limits) {
             Ok(tree) => {
-                let report = Walk::new(&self.core, &tree).run(&schemas);
+                let references = References::default();
+                let report = Walk::new(&self.core, &tree, &references).run(&schemas);
                 ARENA.with(|kept| *kept.borrow_mut() = Some(tree.into_arena()));
                 report
             }

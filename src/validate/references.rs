@@ -2,8 +2,8 @@
 
 use super::Core;
 use crate::fhir::tree::{NodeId, Tree};
-use std::collections::HashMap;
-use std::rc::Rc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The entries of one bundle.
 #[derive(Debug, Default)]
@@ -12,12 +12,14 @@ pub(super) struct Index {
     by_url: HashMap<String, Vec<(NodeId, NodeId)>>,
     /// The same for each `Type/id`.
     by_id: HashMap<String, Vec<(NodeId, NodeId)>>,
+    /// The ids of the resources.
+    ids: HashSet<String>,
 }
 
 /// The bundles that were indexed.
 #[derive(Debug, Default)]
 pub(super) struct References {
-    indexes: HashMap<NodeId, Rc<Index>>,
+    indexes: Mutex<HashMap<NodeId, Arc<Index>>>,
 }
 
 /// What a reference leads to.
@@ -39,9 +41,9 @@ pub(super) enum Found {
 
 impl References {
     /// The index of a bundle, made at first use.
-    pub fn index(&mut self, tree: &Tree<'_>, bundle: NodeId) -> Rc<Index> {
-        let index = self.indexes.entry(bundle).or_insert_with(|| Rc::new(Index::of(tree, bundle)));
-        Rc::clone(index)
+    pub fn index(&self, tree: &Tree<'_>, bundle: NodeId) -> Arc<Index> {
+        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(indexes.entry(bundle).or_insert_with(|| Arc::new(Index::of(tree, bundle))))
     }
 }
 
@@ -55,12 +57,13 @@ impl Index {
                 .child(resource, "meta")
                 .and_then(|meta| tree.child_value(meta, "versionId"))
                 .filter(|v| !v.is_empty());
-            let mut add = |map: &mut HashMap<String, Vec<_>>, key: String| {
+            let add = |map: &mut HashMap<String, Vec<_>>, key: String| {
                 if let Some(version) = version {
                     map.entry(format!("{key}/_history/{version}")).or_default().push(found);
                 }
                 map.entry(key).or_default().push(found);
             };
+            index.ids.extend(tree.child_value(resource, "id").map(str::to_owned));
             if let Some(url) = tree.child_value(entry, "fullUrl") {
                 add(&mut index.by_url, url.to_owned());
             }
@@ -69,6 +72,21 @@ impl Index {
             }
         }
         index
+    }
+
+    /// Whether a resource of the bundle has this id.
+    pub fn has_id(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// All entries of a `Type/id`.
+    pub fn entries(&self, name: &str) -> &[(NodeId, NodeId)] {
+        self.by_id.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether an entry has this `Type/id`.
+    pub fn has(&self, name: &str) -> bool {
+        self.by_id.contains_key(name)
     }
 
     /// All entries of a `fullUrl`.

@@ -6,6 +6,7 @@ mod watch;
 
 use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain};
 use crate::definitions::Definitions;
+use crate::fhir::Severity;
 use crate::validate::formats::Format;
 use crate::validate::{Settings, Validator};
 use clap::ValueEnum;
@@ -93,12 +94,18 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
-/// The definitions of these paths, beside the built-in ones.
+/// The definitions of these paths, beside the built-in ones. Remarks on them go to standard error.
 pub(in crate::app) fn definitions(paths: &[PathBuf]) -> Result<Arc<Definitions>, String> {
     if paths.is_empty() {
         return Ok(Definitions::builtin());
     }
-    Err("`--definitions` is not yet possible".to_owned())
+    let loaded = Definitions::load(paths).map_err(|error| error.to_string())?;
+    for issue in &loaded.issues {
+        if issue.severity <= Severity::Warning {
+            complain(&format!("{}[{}]: {} ({})", issue.severity.code(), issue.rule, issue.text, issue.expression));
+        }
+    }
+    Ok(loaded.definitions)
 }
 
 /// Validates everything once; answers whether all is well.

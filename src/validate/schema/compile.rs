@@ -3,8 +3,8 @@
 use super::children::{Children, Member};
 use super::slices::{self, Discriminator, DiscriminatorKind, Rules, Slice, Slicing};
 use super::{
-    Aggregation, Binding, Class, Context, ContextKind, Element, Kind, Registry, Schema, Target, Type, Values,
-    Versioning,
+    Aggregation, Binding, Bound, Class, Context, ContextKind, Element, Kind, Registry, Schema, Target, Type,
+    Values, Versioning,
 };
 use crate::definitions::structure;
 use crate::fhir::primitive::Primitive;
@@ -109,33 +109,25 @@ fn convert(element: &structure::Element, structure: &structure::Structure, regis
 }
 
 fn binding(binding: &structure::Binding) -> Option<Binding> {
-    let value_set = binding.value_set.clone();
     let additional: Vec<_> = binding
         .additional
         .iter()
         .filter_map(|(purpose, value_set)| {
             let strength = match purpose.as_str() {
-                "required" => structure::Strength::Required,
-                "maximum" => structure::Strength::Required,
+                "required" | "maximum" => structure::Strength::Required,
                 "extensible" => structure::Strength::Extensible,
                 _ => return None,
             };
-            Some((strength, value_set.clone()))
+            Some(Bound::new(strength, value_set))
         })
         .collect();
-    if binding.strength == structure::Strength::Example
-        && binding.max_value_set.is_none()
-        && additional.is_empty()
-    {
-        return None;
-    }
-    if value_set.is_none() && binding.max_value_set.is_none() && additional.is_empty() {
+    let example = binding.strength == structure::Strength::Example || binding.value_set.is_none();
+    if example && binding.max_value_set.is_none() && additional.is_empty() {
         return None;
     }
     Some(Binding {
-        strength: binding.strength,
-        value_set: value_set.unwrap_or_default(),
-        max_value_set: binding.max_value_set.clone(),
+        value_set: Bound::new(binding.strength, binding.value_set.as_deref().unwrap_or("")),
+        most: binding.max_value_set.as_deref().map(|most| Bound::new(structure::Strength::Required, most)),
         additional,
     })
 }
@@ -158,6 +150,12 @@ fn of_type(
         match code {
             "Extension" => Class::Extension,
             "Reference" => Class::Reference,
+            "Coding" => Class::Coding,
+            "CodeableConcept" => Class::Concept,
+            "Quantity" | "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity" | "MoneyQuantity" => {
+                Class::Quantity
+            }
+            "Identifier" => Class::Identifier,
             "Element" | "BackboneElement" => Class::Backbone,
             _ if structure.kind != structure::StructureKind::Logical && registry.is_resource(code) => {
                 Class::Resource

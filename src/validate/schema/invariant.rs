@@ -1,8 +1,6 @@
 //! Invariants, parsed once. The commonest are recognised and checked without the evaluator.
 
-/// A parsed expression.
-#[derive(Debug)]
-pub struct Expression;
+use crate::fhirpath::Expression;
 
 /// An invariant of some definition.
 #[derive(Debug)]
@@ -18,8 +16,8 @@ pub(in super::super) struct Invariant {
 /// How an invariant is checked.
 #[derive(Debug)]
 pub(in super::super) enum Test {
-    /// By code of ours.
-    Native(Native),
+    /// By code of ours; the expression where that cannot tell.
+    Native(Native, Box<Expression>),
     /// By evaluating its expression.
     Expression(Box<Expression>),
     /// Its expression is not FHIRPath: why.

@@ -3,6 +3,7 @@
 
 mod children;
 mod compile;
+mod expect;
 mod invariant;
 mod registry;
 mod slices;
@@ -10,9 +11,10 @@ mod slices;
 pub(super) use children::Children;
 pub(super) use invariant::{Invariant, Native, Test};
 pub(super) use registry::Registry;
-pub(super) use slices::{Discriminator, DiscriminatorKind, Expectation, Rules, Slice, Slicing, Step};
+pub(super) use slices::{Expectation, Rules, Slice, Slicing, Step};
 
 pub(super) use crate::definitions::Strength;
+use crate::definitions::terminology::ValueSet;
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 
@@ -121,15 +123,29 @@ pub(super) struct Values {
     pub max_value: Option<Value>,
 }
 
-/// A binding to a value set.
+/// The bindings of an element.
 #[derive(Debug)]
 pub(super) struct Binding {
-    pub strength: Strength,
-    pub value_set: String,
+    pub value_set: Bound,
     /// The extension `elementdefinition-maxValueSet`.
-    pub max_value_set: Option<String>,
-    /// Additional bindings that are always required.
-    pub additional: Vec<(Strength, String)>,
+    pub most: Option<Bound>,
+    /// Additional bindings.
+    pub additional: Vec<Bound>,
+}
+
+/// A value set that an element is bound to.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub strength: Strength,
+    pub canonical: String,
+    /// The value set, found at first use.
+    pub set: OnceLock<Option<Arc<ValueSet>>>,
+}
+
+impl Bound {
+    pub fn new(strength: Strength, canonical: &str) -> Bound {
+        Bound { strength, canonical: canonical.to_owned(), set: OnceLock::new() }
+    }
 }
 
 /// One type that an element may have.
@@ -153,6 +169,10 @@ pub(super) enum Class {
     Primitive(crate::fhir::primitive::Primitive),
     Xhtml,
     Complex,
+    Coding,
+    Concept,
+    Quantity,
+    Identifier,
     Reference,
     Extension,
     /// Its children stand in the same snapshot.

@@ -1,10 +1,105 @@
-//! Codings: their system, code and display.
+//! Codings: their system, code and display, whatever they are bound to.
 
 use super::Walk;
+use crate::definitions::terminology::{Concept, Content, Membership};
 use crate::fhir::tree::NodeId;
+use crate::validate::references::is_absolute;
+use crate::validate::rules;
 
 impl Walk<'_> {
-    pub(super) fn system(&mut self, _node: NodeId, _value: &str) {}
+    /// Checks one Coding.
+    pub(super) fn coding(&mut self, node: NodeId) {
+        let tree = self.tree;
+        let (mut system, mut code, mut display) = (None, None, None);
+        for child in tree.children(node) {
+            match tree.name(child) {
+                "system" => system = Some(child),
+                "code" => code = Some(child),
+                "display" => display = Some(child),
+                _ => {}
+            }
+        }
+        let Some(system_node) = system else {
+            if code.is_some() {
+                self.warning(rules::CODING_SYSTEM, node, || {
+                    "a code without a system has no defined meaning".into()
+                });
+            }
+            return;
+        };
+        let Some(system) = tree.value(system_node).filter(|system| !system.is_empty()) else { return };
+        if !self.coding_system(system_node, system) {
+            return;
+        }
+        let Some(code_node) = code else { return };
+        let Some(code) = tree.value(code_node).filter(|code| !code.is_empty()) else { return };
+        self.code(code_node, system, code, display);
+    }
+
+    /// Whether the system of a coding is one that codes can have.
+    fn coding_system(&mut self, node: NodeId, system: &str) -> bool {
+        if !is_absolute(system) {
+            self.error(rules::CODING_SYSTEM, node, || "the system of a coding must be absolute".into());
+            return false;
+        }
+        let core = self.core;
+        if let Some(defined) = core.definitions.code_system(system) {
+            if defined.content == Content::Supplement {
+                self.error(rules::CODING_SYSTEM, node, || {
+                    format!("`{system}` is a supplement, which adds to a code system and has no codes")
+                });
+                return false;
+            }
+            return true;
+        }
+        if core.definitions.knows("ValueSet", system) {
+            self.error(rules::CODING_SYSTEM, node, || {
+                format!("`{system}` is a value set, not a code system")
+            });
+            return false;
+        }
+        true
+    }
+
+    /// Whether a code system has a code, and calls it so.
+    pub(super) fn code(&mut self, node: NodeId, system: &str, code: &str, display: Option<NodeId>) {
+        let core = self.core;
+        if let Some(defined) = core.definitions.code_system(system)
+            && let Some(concept) = defined.lookup(code)
+        {
+            if concept.is_inactive {
+                self.warning(rules::CODE_INACTIVE, node, || {
+                    format!("the code is no longer active in `{system}`")
+                });
+            }
+            if let Some(display) = display {
+                self.display(display, concept, system);
+            }
+            return;
+        }
+        match core.definitions.has_code(system, code) {
+            Membership::Yes => {}
+            Membership::No(why) => {
+                let shown = self.show(code);
+                self.error(rules::CODE_UNKNOWN, node, || {
+                    format!("the code is not one of `{system}`: {why}{shown}")
+                });
+            }
+            Membership::Unknown(why) => self.unchecked("code-system", system, node, why),
+        }
+    }
+
+    /// A display is one of the names of the code.
+    fn display(&mut self, node: NodeId, concept: &Concept, system: &str) {
+        let Some(written) = self.tree.value(node) else { return };
+        let Some(preferred) = &concept.display else { return };
+        let names = concept.designations.iter().map(|designation| designation.value.as_str());
+        if std::iter::once(preferred.as_str()).chain(names).any(|name| same(name, written)) {
+            return;
+        }
+        let shown = self.show(written);
+        self.error(rules::CODE_DISPLAY, node, || format!("`{system}` calls this code `{preferred}`{shown}"));
+    }
 
     pub(super) fn demands(
         &mut self,
@@ -13,4 +108,35 @@ impl Walk<'_> {
         _schema: &crate::validate::schema::Schema,
     ) {
     }
+
+    /// The system of an identifier is absolute.
+    pub(super) fn identifier(&mut self, node: NodeId) {
+        let tree = self.tree;
+        if let Some(child) = tree.child(node, "system")
+            && tree.value(child).is_some_and(|system| !system.is_empty() && !is_absolute(system))
+        {
+            self.error(rules::CODING_SYSTEM, child, || "the system of an identifier must be absolute".into());
+        }
+    }
+
+    /// Checks the code of a Quantity.
+    pub(super) fn quantity(&mut self, node: NodeId) {
+        let tree = self.tree;
+        let Some(system) = tree.child_value(node, "system") else { return };
+        if let Some(code_node) = tree.child(node, "code")
+            && let Some(code) = tree.value(code_node).filter(|code| !code.is_empty())
+            && is_absolute(system)
+        {
+            self.code(code_node, system, code, None);
+        }
+    }
+}
+
+/// Whether two names differ at most in case and white space.
+fn same(a: &str, b: &str) -> bool {
+    if a == b {
+        return true;
+    }
+    let fold = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+    fold(a) == fold(b)
 }

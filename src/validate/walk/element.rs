@@ -29,6 +29,9 @@ impl Walk<'_> {
             match class {
                 Some(Class::Primitive(primitive)) => self.primitive(node, primitive),
                 Some(Class::Xhtml) => self.narrative(node),
+                Some(Class::Coding) => self.coding(node),
+                Some(Class::Quantity) => self.quantity(node),
+                Some(Class::Identifier) => self.identifier(node),
                 Some(Class::Reference) => self.reference(node, of_type, element),
                 _ => {}
             }
@@ -43,8 +46,9 @@ impl Walk<'_> {
             } else {
                 self.inside(node, schema, element, of_type);
             }
+            let type_name = type_name(schema, of_type);
             for invariant in &element.invariants {
-                self.invariant(node, invariant);
+                self.invariant(node, invariant, type_name);
             }
             if !element.extensions.is_empty() {
                 self.demands(node, element, schema);
@@ -70,7 +74,7 @@ impl Walk<'_> {
             self.children(node, schema, shared);
             for invariant in &shared.invariants {
                 if !element.invariants.iter().any(|known| Arc::ptr_eq(known, invariant)) {
-                    self.invariant(node, invariant);
+                    self.invariant(node, invariant, None);
                 }
             }
         }
@@ -101,7 +105,7 @@ impl Walk<'_> {
         }
         for invariant in &root.invariants {
             if !element.invariants.iter().any(|known| Arc::ptr_eq(known, invariant)) {
-                self.invariant(node, invariant);
+                self.invariant(node, invariant, Some(&of_type.code));
             }
         }
     }
@@ -203,5 +207,14 @@ impl Walk<'_> {
         }
         run(self);
         (self.resource, self.outer) = (resource, outer);
+    }
+}
+
+/// The type of an element by name, where it has one; what is defined in place has none.
+fn type_name<'e>(schema: &'e Schema, of_type: Option<&'e Type>) -> Option<&'e str> {
+    match of_type {
+        None => Some(&schema.type_name),
+        Some(known) if matches!(known.class, Class::Backbone | Class::Resource) => None,
+        Some(known) => Some(&known.code),
     }
 }

@@ -63,12 +63,15 @@ pub(super) struct Walk<'t> {
     pub(super) resource: NodeId,
     /// The outermost resource that is not a Bundle's entry: `%rootResource`.
     pub(super) outer: NodeId,
-    pub(super) references: References,
+    pub(super) references: &'t References,
+    /// How many expressions ask for profiles above this walk.
+    pub(super) nesting: u32,
+    now: jiff::Timestamp,
     pub(super) ids: Option<HashSet<String>>,
 }
 
 impl<'t> Walk<'t> {
-    pub fn new(core: &'t Core, tree: &'t Tree<'t>) -> Walk<'t> {
+    pub fn new(core: &'t Core, tree: &'t Tree<'t>, references: &'t References) -> Walk<'t> {
         Walk {
             core,
             tree,
@@ -84,7 +87,9 @@ impl<'t> Walk<'t> {
             depth: 0,
             resource: tree.root(),
             outer: tree.root(),
-            references: References::default(),
+            references,
+            nesting: 0,
+            now: jiff::Timestamp::now(),
             ids: None,
         }
     }

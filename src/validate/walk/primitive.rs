@@ -57,9 +57,6 @@ impl Walk<'_> {
                 self.markdown(node, value);
             }
         }
-        if primitive == Primitive::Uri && tree.name(node) == "system" {
-            self.system(node, value);
-        }
     }
 
     /// Markdown should not hold HTML tags.

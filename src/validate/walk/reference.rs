@@ -8,7 +8,7 @@ use crate::validate::schema::{Aggregation, Element, Type, Versioning};
 
 impl Walk<'_> {
     /// What a reference leads to.
-    pub(in crate::validate) fn lead(&mut self, node: NodeId, reference: &str) -> Found {
+    pub(in crate::validate) fn lead(&self, node: NodeId, reference: &str) -> Found {
         let tree = self.tree;
         if let Some(id) = reference.strip_prefix('#') {
             let holder = tree.resource_of(node);
@@ -29,9 +29,13 @@ impl Walk<'_> {
     }
 
     /// The resource that a Reference, or an element with a URL, leads to, if it is at hand.
-    pub(in crate::validate) fn resolved(&mut self, node: NodeId) -> Option<NodeId> {
+    pub(in crate::validate) fn resolved(&self, node: NodeId) -> Option<NodeId> {
         let tree = self.tree;
-        let reference = tree.child_value(node, "reference").or_else(|| tree.value(node))?;
+        self.lead_to(node, tree.child_value(node, "reference").or_else(|| tree.value(node))?)
+    }
+
+    /// The resource that a reference at a node leads to, if it is at hand.
+    pub(super) fn lead_to(&self, node: NodeId, reference: &str) -> Option<NodeId> {
         match self.lead(node, reference) {
             Found::Contained(found) | Found::Entry(_, found) => Some(found),
             Found::Apparent(found) => match found.as_slice() {
