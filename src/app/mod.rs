@@ -1,6 +1,7 @@
 //! Composition and the commands.
 
 mod config;
+mod fhirpath;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Check the settings.
     Config(config::Args),
+    /// Evaluate a FHIRPath expression.
+    Fhirpath(fhirpath::Args),
     /// Validate resources against FHIR R4 and profiles.
     Validate(validate::Args),
 }
@@ -32,6 +35,7 @@ pub const COULD_NOT_RUN: u8 = 2;
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Config(args) => config::run(args),
+        Command::Fhirpath(args) => fhirpath::run(args),
         Command::Validate(args) => validate::run(args),
     }
 }

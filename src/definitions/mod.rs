@@ -9,8 +9,8 @@ mod pack;
 pub mod read;
 pub mod snapshot;
 pub mod structure;
-mod types;
 pub mod terminology;
+mod types;
 
 pub use model::{Member, TypeModel};
 pub use pack::Listing;

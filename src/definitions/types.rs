@@ -21,13 +21,21 @@ struct Holder {
     /// By the name as written: `valueQuantity`.
     members: HashMap<Box<str>, Box<str>>,
     /// By the element's name: `value`.
-    elements: HashMap<Box<str>, (Vec<Box<str>>, bool, bool)>,
+    elements: HashMap<Box<str>, Known>,
 }
 
 /// All types of FHIR R4: see [`Model`].
 #[derive(Debug)]
 pub struct FhirTypes {
     rows: HashMap<&'static str, OnceLock<Row>>,
+}
+
+/// One element.
+#[derive(Debug, Default)]
+struct Known {
+    types: Vec<Box<str>>,
+    repeats: bool,
+    is_choice: bool,
 }
 
 impl FhirTypes {
@@ -74,9 +82,9 @@ fn make_row(name: &str) -> Row {
                     type_name = known.as_str().into();
                 }
                 let entry = holder.elements.entry(member.element.clone()).or_default();
-                entry.0.push(type_name.clone());
-                entry.1 |= member.repeats;
-                entry.2 |= member.is_choice;
+                entry.types.push(type_name.clone());
+                entry.repeats |= member.repeats;
+                entry.is_choice |= member.is_choice;
                 holder.members.insert(written.into(), type_name);
             }
             row.insert(path.into_boxed_str(), holder);
@@ -93,7 +101,7 @@ impl Model for FhirTypes {
 
     fn is_choice(&self, parent: &str, name: &str) -> bool {
         let found = self.holder(parent).and_then(|holder| holder.elements.get(name));
-        found.is_some_and(|(_, _, choice)| *choice)
+        found.is_some_and(|known| known.is_choice)
     }
 
     fn base(&self, name: &str) -> Option<&str> {
@@ -109,8 +117,11 @@ impl Model for FhirTypes {
     }
 
     fn element(&self, parent: &str, name: &str) -> Option<Element> {
-        let (types, repeats, _) = self.holder(parent)?.elements.get(name)?;
-        Some(Element { types: types.iter().map(|name| name.to_string()).collect(), repeats: *repeats })
+        let known = self.holder(parent)?.elements.get(name)?;
+        Some(Element {
+            types: known.types.iter().map(|name| name.to_string()).collect(),
+            repeats: known.repeats,
+        })
     }
 
     fn names(&self, parent: &str) -> Vec<String> {

@@ -189,10 +189,5 @@ impl FactsReader {
 
 fn read(stored: Stored) -> Option<Version> {
     let resource: Value = serde_json::from_str(&stored.body).ok()?;
-    Some(Version {
-        resource_type: stored.resource_type,
-        id: stored.id,
-        version: stored.version,
-        resource,
-    })
+    Some(Version { resource_type: stored.resource_type, id: stored.id, version: stored.version, resource })
 }

@@ -102,7 +102,13 @@ pub(in crate::app) fn definitions(paths: &[PathBuf]) -> Result<Arc<Definitions>,
     let loaded = Definitions::load(paths).map_err(|error| error.to_string())?;
     for issue in &loaded.issues {
         if issue.severity <= Severity::Warning {
-            complain(&format!("{}[{}]: {} ({})", issue.severity.code(), issue.rule, issue.text, issue.expression));
+            complain(&format!(
+                "{}[{}]: {} ({})",
+                issue.severity.code(),
+                issue.rule,
+                issue.text,
+                issue.expression
+            ));
         }
     }
     Ok(loaded.definitions)

@@ -50,9 +50,12 @@ pub(super) fn escape(text: &str, target: &str) -> Option<String> {
     Some(escaped)
 }
 
+/// Reads one escape: what it means and how long it is.
+type Resolve = fn(&str) -> Option<(String, usize)>;
+
 /// The inverse of [`escape`]; what is no escape stays.
 pub(super) fn unescape(text: &str, target: &str) -> Option<String> {
-    let (sign, resolve): (char, fn(&str) -> Option<(String, usize)>) = match target {
+    let (sign, resolve): (char, Resolve) = match target {
         "html" => ('&', entity),
         "json" => ('\\', slash),
         _ => return None,

@@ -218,17 +218,17 @@ impl<'t> Machine<'t> {
             }
             rows.push((row, item.clone()));
         }
-        // A merge sort of its own, because a comparison may fail.
         let mut fault = None;
         rows.sort_by(|a, b| {
             for ((x, y), (_, descending)) in a.0.iter().zip(&b.0).zip(&keys) {
                 if fault.is_some() {
                     return Ordering::Equal;
                 }
+                // What has no key comes first, whatever the direction.
                 let order = match (x, y) {
                     (None, None) => Ordering::Equal,
-                    (None, Some(_)) => Ordering::Less,
-                    (Some(_), None) => Ordering::Greater,
+                    (None, Some(_)) => return Ordering::Less,
+                    (Some(_), None) => return Ordering::Greater,
                     (Some(x), Some(y)) => match self.order(x, y, at) {
                         Ok(order) => order.unwrap_or(Ordering::Equal),
                         Err(problem) => {

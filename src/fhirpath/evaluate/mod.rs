@@ -15,6 +15,8 @@ mod strings;
 mod tests;
 mod types;
 
+pub(super) use types::SYSTEM;
+
 use super::expression::{ExprId, Expression, Kind, Literal, Operator};
 use super::function::Function;
 use super::model::Environment;

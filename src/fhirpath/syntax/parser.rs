@@ -286,7 +286,7 @@ impl Parser<'_> {
     fn name(&mut self) -> Result<String, SyntaxError> {
         match self.advance() {
             Token::Identifier(name) | Token::Delimited(name) => Ok(name),
-            Token::Special(_) | Token::End | _ => {
+            _ => {
                 self.next -= 1;
                 self.unexpected()
             }

@@ -63,7 +63,7 @@ impl Temporal {
         }
         let moved = Temporal::from_local(total, self.precision, self.digits, self.offset);
         // Milliseconds that were added must be seen.
-        let digits = if moved.nanos % 1_000_000_000 != 0 { self.digits.max(3) } else { self.digits };
+        let digits = if moved.nanos != 0 { self.digits.max(3) } else { self.digits };
         let moved = Temporal { kind: self.kind, digits, ..moved };
         Some(if self.precision < Precision::Second {
             moved.truncated(self.precision).zoned(self.offset)
