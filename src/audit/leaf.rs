@@ -1,7 +1,8 @@
 //! What stands in the tree: a leaf without personal data, which commits to an event that can be erased.
 //!
 //! The leaf is the canonical JSON (RFC 8785) of an object with the members `act`, `agreement`, `at`, `basis`,
-//! `commitment`, `id`, `outcome`, `recipient`, `tier` and `v` (1); those without a value are left out. The commitment
+//! `commitment`, `erases` (the id of an event whose content this act erases), `id`, `outcome`, `recipient`, `tier` and
+//! `v` (1); those without a value are left out. The commitment
 //! is SHA-256 over a byte 2, a random salt of 32 bytes and the event's canonical text, in hexadecimal. Once salt and
 //! event are erased, nobody can tell what the event was, nor test a guess; the leaf, and so the tree, stays.
 
@@ -13,6 +14,7 @@ pub(crate) struct Leaf<'a> {
     pub act: &'a str,
     pub at: &'a str,
     pub commitment: &'a str,
+    pub erases: &'a str,
     pub id: &'a str,
     pub outcome: &'a str,
     pub recipient: &'a str,
@@ -41,6 +43,7 @@ pub(crate) fn write(leaf: &Leaf) -> String {
             o.name("basis").array(|list| leaf.bases.iter().for_each(|basis| list.text(basis)));
         }
         o.pair("commitment", leaf.commitment);
+        o.pair_if("erases", leaf.erases);
         o.pair("id", leaf.id);
         o.pair("outcome", leaf.outcome);
         o.pair_if("recipient", leaf.recipient);

@@ -6,19 +6,35 @@
 //! demands it while the tree still verifies.
 
 mod act;
+mod checkpoint;
 mod event;
+mod export;
 mod leaf;
 pub mod merkle;
+mod proof;
 mod record;
+mod summary;
+mod suspicion;
 mod text;
+mod verify;
 
+#[cfg(test)]
+mod log_tests;
 #[cfg(test)]
 mod tests;
 
 pub use act::{Act, Change, Party, QuarantineStep, Target};
+pub use checkpoint::{Checkpoint, CheckpointError, SignError, Signer, VerifierKey};
+pub use export::{
+    FORMAT as EXPORT_FORMAT, Manifest, ReadError, line as export_line, parse as parse_export_line,
+    read as read_export,
+};
 pub use leaf::commitment;
 pub use merkle::{Frontier, Hash};
+pub use proof::{FORMAT as PROOF_FORMAT, Proof, ProofError, Proved};
 pub use record::{Entry, Gateway, record, record_as};
+pub use summary::summary;
+pub use verify::{Finding, LogCheck, Looked, Report, look};
 
 /// A leaf as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -76,6 +76,7 @@ pub fn record_as(act: &Act, gateway: &Gateway, now: Timestamp, id: String, salt:
         act: act.kind(),
         at: &recorded,
         commitment: &leaf::commitment(&salt, canonical.as_bytes()),
+        erases: if let Act::Erased { event, .. } = act { event } else { "" },
         id: &id,
         outcome,
         recipient: event.leaf_recipient,
