@@ -193,6 +193,11 @@ impl IntoResponse for ApiError {
         let mut response = fhir(status, &self.body(code));
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let ApiError::Refused(Refusal::Quarantined { quarantine, .. }) = &self
+            && let Ok(id) = HeaderValue::from_str(quarantine)
+        {
+            headers.insert("x-quarantine-id", id);
+        }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sgw\""));
         }

@@ -44,7 +44,7 @@ pub(super) async fn list(
     }
     let found = gate.exchange.quarantine_list(caller, asked, Timestamp::now()).await?;
     let items: Vec<Value> = found.iter().map(item).collect();
-    Ok(text(StatusCode::OK, JSON, json!({"items": items}).to_string()))
+    Ok(text(StatusCode::OK, JSON, json!({"item": items}).to_string()))
 }
 
 /// `GET /quarantine/{id}`: the findings, without the payload.
@@ -80,7 +80,7 @@ pub(super) async fn payload(
     Ok((StatusCode::OK, headers, bytes).into_response())
 }
 
-/// `POST /quarantine/{id}/resubmit`.
+/// `POST /quarantine/{id}/$resubmit`.
 pub(super) async fn resubmit(
     State(gate): State<Arc<Gate>>,
     authenticated: Authenticated,
@@ -93,7 +93,7 @@ pub(super) async fn resubmit(
     Ok(text(status, FHIR_JSON, submitted.body))
 }
 
-/// `POST /quarantine/{id}/discard` with `{"reason": "…"}`.
+/// `POST /quarantine/{id}/$discard` with `{"reason": "…"}`.
 pub(super) async fn discard(
     State(gate): State<Arc<Gate>>,
     authenticated: Authenticated,

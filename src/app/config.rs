@@ -1,8 +1,9 @@
 //! `sgw config check`: whether the settings file, and the files it names, can be used.
 
 use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain, say};
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Deployment};
 use clap::Subcommand;
+use jiff::Timestamp;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,9 +27,20 @@ enum Action {
 /// Runs `sgw config …`. Exit codes: 0 usable, 1 something is wrong, 2 a file cannot be read.
 pub fn run(args: Args) -> ExitCode {
     let Action::Check { config } = args.action;
-    match check(&config) {
-        Ok(()) => {
-            say(&format!("{}: all settings are known and sound", config.display()));
+    match Deployment::load(&config) {
+        Ok(deployment) => {
+            for warning in deployment.warnings(Timestamp::now()) {
+                say(&format!("warning: {warning}"));
+            }
+            let Deployment { registry, policy, .. } = deployment;
+            say(&format!(
+                "{}: sound; {} sources, {} partners, {} credentials, {} agreements",
+                config.display(),
+                registry.sources.len(),
+                registry.partners.len(),
+                registry.credentials.len(),
+                policy.agreements().len(),
+            ));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -39,8 +51,4 @@ pub fn run(args: Args) -> ExitCode {
             }
         }
     }
-}
-
-fn check(path: &std::path::Path) -> Result<(), ConfigError> {
-    Settings::load(path).map(|_| ())
 }

@@ -27,7 +27,10 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file.display(), self.place.line, self.place.column)?;
+        match self.place {
+            Place { line: 0, .. } => write!(f, "{}: ", self.file.display())?,
+            Place { line, column } => write!(f, "{}:{line}:{column}: ", self.file.display())?,
+        }
         if !self.path.is_empty() {
             write!(f, "`{}`: ", self.path)?;
         }

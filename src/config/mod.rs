@@ -4,17 +4,20 @@
 //! (`registry.yaml`) names who takes part. An unknown name in either is refused, with its place and the nearest known
 //! name; relative paths are relative to the file that names them.
 
+mod deployment;
 mod fault;
 mod node;
 mod reading;
 mod registry;
 
+pub use deployment::Deployment;
 pub use fault::{ConfigError, Fault};
 pub use node::{Kind, Node, Place, SyntaxError};
 pub use reading::{ReadError, nearest, read, unknown_name};
 pub use registry::{Organisation, Registry, SourceEntry};
 
 use crate::api::settings::{HttpSettings, MllpSettings};
+use crate::deliver;
 use crate::telemetry::LogSettings;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -32,6 +35,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// MLLP.
     pub mllp: MllpSettings,
+    /// Deliveries to subscribers.
+    pub deliver: deliver::Settings,
     /// Logs.
     pub log: LogSettings,
 }
@@ -85,15 +90,14 @@ impl Settings {
             .into_iter()
             .chain(&mut gateway.mappings)
             .chain(&mut gateway.definitions)
+            .chain(&mut settings.deliver.extra_authorities)
         {
             *file = folder.join(&*file);
         }
         let listeners = settings.mllp.listeners.iter_mut().filter_map(|listener| listener.tls.as_mut());
         for tls in listeners.chain(&mut settings.http.tls) {
-            for file in [Some(&mut tls.certificate), Some(&mut tls.key), tls.client_ca.as_mut()] {
-                if let Some(file) = file {
-                    *file = folder.join(&*file);
-                }
+            for file in [&mut tls.certificate, &mut tls.key].into_iter().chain(&mut tls.client_ca) {
+                *file = folder.join(&*file);
             }
         }
         Ok(settings)
@@ -146,6 +150,9 @@ impl Settings {
             "canonical_base",
             "it must begin with `http://` or `https://`",
         );
+        if let Err(error) = self.deliver.check() {
+            check(false, "deliver", "", &error.to_string());
+        }
         check(!self.gateway.organisation.is_empty(), "gateway", "organisation", "it must not be empty");
         faults
     }

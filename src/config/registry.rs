@@ -1,7 +1,7 @@
 //! The registry file: organisations, sources, partners, and the credentials they hold.
 
 use super::fault::{ConfigError, Fault, text_of};
-use super::node::{Kind, Node};
+use super::node::{Kind, Node, Place};
 use super::reading::{ReadError, read, unknown_name};
 use crate::api::auth::Credential;
 use crate::govern::{Caller, Partner, Role};
@@ -61,6 +61,9 @@ pub struct SourceEntry {
     /// The sharing tier of its alerts when they name none.
     #[serde(default)]
     pub tier: Option<String>,
+    /// Where it stands in the file.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 #[derive(Deserialize)]
@@ -94,7 +97,10 @@ impl Registry {
         let mut node = Node::from_yaml(text).map_err(|error| reading(ReadError::from(error)))?;
         refuse_faults(schema_faults(&node, path))?;
         let webhook_secrets = take_secrets(&mut node);
-        let file: File = read(&node).map_err(reading)?;
+        let mut file: File = read(&node).map_err(reading)?;
+        for (index, source) in file.sources.iter_mut().enumerate() {
+            source.place = node.place_at(&format!("/sources/{index}"));
+        }
         refuse_faults(cross_faults(&file, &node, path))?;
         let credentials = file.credentials.into_iter().filter_map(credential).collect();
         let File { organisations, sources, partners, .. } = file;
@@ -266,3 +272,7 @@ fn cross_faults(file: &File, node: &Node, path: &Path) -> Vec<Fault> {
     }
     faults
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 //! built-in R4 pack.
 
 pub mod library;
+pub mod load;
 pub mod model;
 pub mod outside;
 mod own;
@@ -10,8 +11,10 @@ pub mod read;
 pub mod snapshot;
 pub mod structure;
 pub mod terminology;
+mod to_json;
 mod types;
 
+pub use load::{LoadError, Loaded};
 pub use model::{Member, TypeModel};
 pub use pack::Listing;
 pub use structure::{
@@ -21,9 +24,10 @@ pub use structure::{
 pub use terminology::Membership;
 pub use types::FhirTypes;
 
+pub use to_json::{node_json, resource_json};
+
 use library::{Artefact, Library, split_canonical, version_answers};
 use pack::Pack;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

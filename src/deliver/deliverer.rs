@@ -195,7 +195,7 @@ impl Leader {
         match self.shared.store().due(Timestamp::now()).await {
             Ok(due) => {
                 for one in due {
-                    if let Some(led) = self.workers.get(&one) {
+                    if let Some(led) = self.workers.get(&one.subscription) {
                         led.wake.notify_one();
                     }
                 }

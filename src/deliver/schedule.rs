@@ -1,14 +1,14 @@
 //! When a failed delivery is tried again. Pure: elapsed time and a random number in, the next wait out.
 
 use super::settings::SettingsError;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The time over which delivery is tried at least: what Standard Webhooks recommends (10 attempts over 75.6 h), rounded up.
 pub const LEAST_HORIZON: Duration = Duration::from_secs(76 * 3_600);
 
 /// Waits between attempts, counted from the first attempt of an event.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
     /// The wait after each failed attempt, in seconds. Their sum is the time after which an event becomes a dead

@@ -1,11 +1,11 @@
 //! Settings of delivery, with the defaults that a deployment starts from.
 
 use super::schedule::Schedule;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// How notifications are delivered. Unknown names are refused.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Whether endpoints may be `http:`. Default: no. For demonstrations on loopback only.
@@ -39,7 +39,7 @@ pub struct Settings {
 }
 
 /// When a receiver counts as down, and how it is probed then.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BreakerSettings {
     /// How many attempts in a row, of different patients or without any connection, must fail. Default: 3.

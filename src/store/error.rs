@@ -27,9 +27,15 @@ pub enum StoreError {
         /// Whose keys these are.
         scope: String,
     },
-    /// A worker's lease on an intent has passed to another worker, or the intent is settled.
-    #[error("the lease on intent {intent} has passed to another worker")]
+    /// The lease on a subscription has run out or passed to another worker.
+    #[error("the lease on subscription `{subscription}` has ended or passed to another worker")]
     Fenced {
+        /// The subscription.
+        subscription: String,
+    },
+    /// An intent has reached its final state and is changed no more.
+    #[error("intent {intent} is settled")]
+    Settled {
         /// The intent.
         intent: i64,
     },

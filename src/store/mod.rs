@@ -5,15 +5,21 @@
 //! transactions to hold open and no SQL above this module, so that another database can take SQLite's place.
 //!
 //! - [`work`]: what is written. Preconditions on versions, idempotency keys, resources, audit leaves, delivery intents.
+//! - [`delivery`]: the part of it that concerns delivery: leases, intents, event numbers, attempts.
 //! - [`records`]: what is read back.
 //! - [`error`]: why the store refuses, and what an operator is to do.
+//! - [`sqlite`]: the implementation: one writer that gathers waiting work into one commit, and readers beside it.
 
+pub mod delivery;
 pub mod error;
 pub mod records;
+pub mod sqlite;
 pub mod work;
 
+pub use delivery::*;
 pub use error::StoreError;
 pub use records::*;
+pub use sqlite::{Options, SqliteStore, Synchronous};
 pub use work::*;
 
 use futures_util::future::BoxFuture;
@@ -119,8 +125,8 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Answer<'a, Vec<Intent>>;
 
-    /// The subscriptions that have ready intents due at `now`.
-    fn due(&self, now: Timestamp) -> Answer<'_, Vec<String>>;
+    /// Subscriptions with intents that are ready and due at `now`, the longest waiting first.
+    fn due(&self, now: Timestamp) -> Answer<'_, Vec<DueSubscription>>;
 
     /// When the next ready intent of a subscription is due (which may have passed); of any, without one named.
     fn next_due<'a>(&'a self, subscription: Option<&'a str>) -> Answer<'a, Option<Timestamp>>;

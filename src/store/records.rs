@@ -1,6 +1,7 @@
 //! What the store gives back.
 
-use super::work::{IntentState, QuarantineStatus};
+use super::delivery::IntentState;
+use super::work::QuarantineStatus;
 use jiff::Timestamp;
 
 /// A version of a resource.
@@ -128,6 +129,8 @@ pub struct SubscriptionState {
     pub heartbeat_at: Option<Timestamp>,
     /// A code for the newest failure.
     pub last_error: Option<String>,
+    /// What delivery keeps about it, as JSON; empty at first.
+    pub detail: String,
     /// The current Subscription resource as JSON; empty when there is none.
     pub body: String,
 }
@@ -203,6 +206,17 @@ pub struct IntentQuery {
     pub after: Option<i64>,
     /// At most this many.
     pub limit: usize,
+}
+
+/// A subscription with intents that may be delivered now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueSubscription {
+    /// The Subscription resource's id.
+    pub subscription: String,
+    /// How many intents are ready and due.
+    pub count: u64,
+    /// Since when the longest waiting has been due.
+    pub since: Timestamp,
 }
 
 /// How many intents of a subscription stand where.

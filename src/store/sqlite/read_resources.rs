@@ -1,0 +1,134 @@
+//! Reading resources.
+
+use super::known::unsigned;
+use super::rows::number;
+use crate::store::{PAGE_LIMIT, PatientFacts, StoreError, Stored};
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+
+const BY_ID: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
+    FROM resource r JOIN resource_version v ON v.id = r.row WHERE r.type = ?1 AND r.rid = ?2";
+const BY_VERSION: &str = "SELECT type, rid, version, last_updated, deleted, patient, body \
+    FROM resource_version WHERE type = ?1 AND rid = ?2 AND version = ?3";
+const HISTORY: &str = "SELECT type, rid, version, last_updated, deleted, patient, body \
+    FROM resource_version WHERE type = ?1 AND rid = ?2 AND version < ?3 ORDER BY version DESC LIMIT ?4";
+const BY_IDENTIFIER: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
+    FROM (SELECT DISTINCT type, rid FROM identifier WHERE type = ?1 AND value = ?2 AND (?3 IS NULL OR system = ?3)) i \
+    JOIN resource r ON r.type = i.type AND r.rid = i.rid JOIN resource_version v ON v.id = r.row \
+    WHERE v.deleted = 0 ORDER BY v.rid LIMIT ?4";
+const BY_PATIENT: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
+    FROM resource r JOIN resource_version v ON v.id = r.row \
+    WHERE r.patient = ?1 AND r.type = ?2 AND v.deleted = 0 ORDER BY r.rid LIMIT ?3";
+const LIST: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
+    FROM resource r JOIN resource_version v ON v.id = r.row \
+    WHERE r.type = ?1 AND r.rid > ?2 AND v.deleted = 0 ORDER BY r.rid LIMIT ?3";
+const FACTS: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
+    FROM resource r JOIN resource_version v ON v.id = r.row \
+    WHERE r.patient = ?1 AND r.type IN ('Consent', 'Patient') AND v.deleted = 0 ORDER BY r.type, r.rid";
+
+/// The current version of a resource.
+pub async fn read(pool: &SqlitePool, resource_type: &str, id: &str) -> Result<Option<Stored>, StoreError> {
+    let row = sqlx::query(BY_ID).bind(resource_type).bind(id).fetch_optional(pool).await?;
+    row.as_ref().map(stored).transpose()
+}
+
+/// One version of a resource.
+pub async fn read_version(
+    pool: &SqlitePool,
+    resource_type: &str,
+    id: &str,
+    version: u64,
+) -> Result<Option<Stored>, StoreError> {
+    let query = sqlx::query(BY_VERSION).bind(resource_type).bind(id).bind(number(version));
+    query.fetch_optional(pool).await?.as_ref().map(stored).transpose()
+}
+
+/// The versions of a resource, the newest first.
+pub async fn history(
+    pool: &SqlitePool,
+    resource_type: &str,
+    id: &str,
+    before: Option<u64>,
+    most: usize,
+) -> Result<Vec<Stored>, StoreError> {
+    let before = number(before.unwrap_or(u64::MAX));
+    all(pool, sqlx::query(HISTORY).bind(resource_type).bind(id).bind(before).bind(limit(most))).await
+}
+
+/// Current resources with a business identifier.
+pub async fn find_by_identifier(
+    pool: &SqlitePool,
+    resource_type: &str,
+    system: Option<&str>,
+    value: &str,
+    most: usize,
+) -> Result<Vec<Stored>, StoreError> {
+    all(pool, sqlx::query(BY_IDENTIFIER).bind(resource_type).bind(value).bind(system).bind(limit(most))).await
+}
+
+/// Current resources about a patient.
+pub async fn find_by_patient(
+    pool: &SqlitePool,
+    resource_type: &str,
+    patient_key: &str,
+    most: usize,
+) -> Result<Vec<Stored>, StoreError> {
+    all(pool, sqlx::query(BY_PATIENT).bind(patient_key).bind(resource_type).bind(limit(most))).await
+}
+
+/// Current resources of a type.
+pub async fn list(
+    pool: &SqlitePool,
+    resource_type: &str,
+    after: Option<&str>,
+    most: usize,
+) -> Result<Vec<Stored>, StoreError> {
+    all(pool, sqlx::query(LIST).bind(resource_type).bind(after.unwrap_or("")).bind(limit(most))).await
+}
+
+/// The Patients and Consents with a patient's key, read by one statement and so at one moment.
+pub async fn facts_for(pool: &SqlitePool, patient_key: &str) -> Result<PatientFacts, StoreError> {
+    let found = all(pool, sqlx::query(FACTS).bind(patient_key)).await?;
+    let (consents, patients) = found.into_iter().partition(|one| one.resource_type == "Consent");
+    Ok(PatientFacts { patients, consents })
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+async fn all(pool: &SqlitePool, query: Query<'_>) -> Result<Vec<Stored>, StoreError> {
+    query.fetch_all(pool).await?.iter().map(stored).collect()
+}
+
+fn stored(row: &SqliteRow) -> Result<Stored, StoreError> {
+    Ok(Stored {
+        resource_type: row.try_get(0)?,
+        id: row.try_get(1)?,
+        version: unsigned(row.try_get(2)?),
+        last_updated: time(row.try_get(3)?)?,
+        deleted: row.try_get::<i64, _>(4)? != 0,
+        patient_key: row.try_get(5)?,
+        body: row.try_get(6)?,
+    })
+}
+
+/// A time from the tables.
+pub fn time(micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros)
+        .map_err(|_| StoreError::Damaged { detail: "a time beyond all calendars".to_owned() })
+}
+
+/// A time from the tables that may be absent.
+pub fn maybe_time(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+    micros.map(time).transpose()
+}
+
+/// A digest or a salt from the tables.
+pub fn bytes32(blob: &[u8]) -> Result<[u8; 32], StoreError> {
+    blob.try_into().map_err(|_| StoreError::Damaged { detail: "a digest of the wrong length".to_owned() })
+}
+
+/// A page's length as the database takes it.
+pub fn limit(most: usize) -> i64 {
+    i64::try_from(most.min(PAGE_LIMIT)).unwrap_or(i64::MAX)
+}
