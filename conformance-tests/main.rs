@@ -1,5 +1,6 @@
 //! One test binary: what holds for the whole house, and what testers may run against any gateway.
 
+mod definitions;
 mod architecture;
 mod profiles;
 mod store;

@@ -69,9 +69,9 @@ impl Work<'_> {
             }
             return Err(Unusable::new(format!("the element `{id}` does not exist in the base definition")));
         };
-        let Some(slice) = slice.filter(|slice| *slice != child.slice) else {
-            return self.place(child, rest, id, element);
-        };
+        // Older profiles name an element that cannot repeat like a slice: the element itself is meant.
+        let slice = slice.filter(|slice| *slice != child.slice && !cannot_repeat(child));
+        let Some(slice) = slice else { return self.place(child, rest, id, element) };
         if !slicing_here || !rest.is_empty() {
             self.needs_slicing(child, &slice, id, by_name);
         }
@@ -130,7 +130,14 @@ impl Work<'_> {
             let rules = if by_name { "closed" } else { "open" };
             json!({"discriminator": [{"type": "type", "path": "$this"}], "ordered": false, "rules": rules})
         } else {
-            self.violate("snapshot-slicing", id, "the element is a slice, but nothing says how it is sliced");
+            // Older profiles name single elements like slices; that changes nothing.
+            if child.element.get("max").and_then(Value::as_str) != Some("1") {
+                self.violate(
+                    "snapshot-slicing",
+                    id,
+                    "the element is a slice, but nothing says how it is sliced",
+                );
+            }
             return;
         };
         child.element.insert("slicing".to_owned(), implied);
@@ -154,6 +161,9 @@ impl Work<'_> {
         self.profiled(node, element);
         check::narrows(self, node, id, element);
         merge::into(&mut node.element, element, self.url);
+        if node.slice.is_empty() {
+            node.element.remove("sliceName");
+        }
         check::holds(self, node, id);
         Ok(())
     }
@@ -226,6 +236,12 @@ impl Work<'_> {
         };
         self.definitions.snapshot_within(&url, self.depth + 1).map(|known| known.elements)
     }
+}
+
+fn cannot_repeat(child: &Node) -> bool {
+    child.element.get("max").and_then(Value::as_str) == Some("1")
+        && !child.name.ends_with("[x]")
+        && !child.element.contains_key("slicing")
 }
 
 /// Where a new slice stands: a reslice behind the slice it divides and its other parts, any other at the end.

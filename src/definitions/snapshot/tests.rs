@@ -1,6 +1,6 @@
 use crate::definitions::{Definitions, Element, read};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What validation reads of an element, as text that can be compared.
 fn facts(element: &Element) -> BTreeMap<&'static str, String> {
@@ -38,11 +38,48 @@ fn typed(elements: &[Value]) -> Vec<Element> {
     elements.iter().map(|element| read::element(element).unwrap()).collect()
 }
 
+/// Where the published snapshot differs, and why ours is right or says the same.
+const EXPLAINED: &[(&str, &str)] = &[
+    (
+        "bp",
+        "the differential names `valueQuantity` inside the slices: published as a narrowed `value[x]`, by us as its \
+        closed type slice, as in every other vital sign; both allow the same",
+    ),
+    (
+        "cholesterol",
+        "published repeats the invariants of the SimpleQuantity profile at the element; the type's profile \
+        is checked there anyway",
+    ),
+    ("hdlcholesterol", "as for `cholesterol`"),
+    ("ldlcholesterol", "as for `cholesterol`"),
+    ("triglyceride", "as for `cholesterol`"),
+    (
+        "catalog",
+        "the differential gives `Composition.date`, which cannot repeat, a slice name; published renames the element, \
+        ours stays what it is, with the same rules",
+    ),
+    (
+        "elementdefinition-de",
+        "published writes out the children of two extension slices, which the differential does not touch; the \
+        extensions' own definitions are checked there",
+    ),
+    (
+        "familymemberhistory-genetic",
+        "the differential names slices without slicing; published turns elements into slices and leaves out the other \
+        elements of the resource; ours keeps all and reports the author's mistake",
+    ),
+    (
+        "provenance-relevant-history",
+        "published ignores the binding that the differential gives to the author's type, \
+        and lets a content reference point at a slice",
+    ),
+];
+
 #[test]
 fn regenerated_snapshots_equal_the_published_ones() {
     let definitions = Definitions::builtin();
     let (mut profiles, mut equal, mut elements) = (0, 0, 0);
-    let mut differences: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut unexplained = Vec::new();
     for listing in definitions.packed() {
         if listing.resource_type != "StructureDefinition" || listing.derivation != "constraint" {
             continue;
@@ -52,57 +89,33 @@ fn regenerated_snapshots_equal_the_published_ones() {
             continue;
         };
         profiles += 1;
-        let generated = match definitions.generate(&artefact) {
-            Ok(generated) => generated,
-            Err(why) => {
-                differences.entry("FAILED".into()).or_default().push(why.text);
-                continue;
-            }
+        let generated = definitions.generate(&artefact).unwrap();
+        let by_id = |list: &[Value]| -> BTreeMap<String, BTreeMap<&'static str, String>> {
+            typed(list).iter().map(|element| (element.id.clone(), facts(element))).collect()
         };
-        for violation in &generated.violations {
-            differences
-                .entry(format!("VIOLATION {}", violation.rule))
-                .or_default()
-                .push(format!("{} {}: {}", listing.name, violation.element, violation.text));
-        }
-        let (ours, theirs) = (typed(&generated.elements), typed(published));
+        let (ours, theirs) = (by_id(&generated.elements), by_id(published));
         elements += theirs.len();
-        let ids = |list: &[Element]| -> BTreeMap<String, BTreeMap<&'static str, String>> {
-            list.iter().map(|element| (element.id.clone(), facts(element))).collect()
-        };
-        let (ours, theirs) = (ids(&ours), ids(&theirs));
-        let mut same = true;
-        for (id, fact) in &theirs {
-            let Some(own) = ours.get(id) else {
-                same = false;
-                differences
-                    .entry("missing element".into())
-                    .or_default()
-                    .push(format!("{} {id}", listing.name));
-                continue;
-            };
-            for (name, value) in fact {
-                if own[name] != *value {
-                    same = false;
-                    differences.entry((*name).to_owned()).or_default().push(format!(
-                        "{} {id}\n      ours   {}\n      theirs {value}",
-                        listing.name, own[name]
-                    ));
-                }
+        let differing: BTreeSet<&String> =
+            ours.keys().chain(theirs.keys()).filter(|id| ours.get(*id) != theirs.get(*id)).collect();
+        if differing.is_empty() {
+            equal += 1;
+        } else if !EXPLAINED.iter().any(|(name, _)| listing.url.rsplit('/').next() == Some(*name)) {
+            for id in differing {
+                unexplained.push(format!(
+                    "{} {id}\n ours {:?}\n theirs {:?}",
+                    listing.url,
+                    ours.get(id),
+                    theirs.get(id)
+                ));
             }
+        } else {
+            println!("{}: {} elements differ", listing.url, differing.len());
         }
-        for id in ours.keys().filter(|id| !theirs.contains_key(*id)) {
-            same = false;
-            differences.entry("extra element".into()).or_default().push(format!("{} {id}", listing.name));
-        }
-        equal += usize::from(same);
-    }
-    println!("{equal} of {profiles} profiles equal, {elements} elements");
-    for (kind, list) in &differences {
-        println!("{kind}: {}", list.len());
-        for one in list.iter().take(12) {
-            println!("   {one}");
+        for violation in &generated.violations {
+            println!("{} {}: {}", listing.url, violation.element, violation.text);
         }
     }
-    assert!(equal > 400);
+    println!("{equal} of {profiles} profiles are equal, {elements} elements in all");
+    assert!(unexplained.is_empty(), "{}", unexplained.join("\n"));
+    assert!(profiles >= 439 && profiles - equal <= EXPLAINED.len());
 }
