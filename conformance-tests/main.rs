@@ -4,3 +4,4 @@ mod definitions;
 mod architecture;
 mod profiles;
 mod store;
+mod convert;

@@ -2,6 +2,8 @@
 
 mod config;
 mod fhirpath;
+mod convert;
+mod mapping;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +24,10 @@ enum Command {
     Config(config::Args),
     /// Evaluate a FHIRPath expression.
     Fhirpath(fhirpath::Args),
+    /// Convert local formats to FHIR R4, with the account of every value.
+    Convert(convert::Args),
+    /// Check and explain mapping files.
+    Mapping(mapping::Args),
     /// Validate resources against FHIR R4 and profiles.
     Validate(validate::Args),
 }
@@ -36,6 +42,8 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Config(args) => config::run(args),
         Command::Fhirpath(args) => fhirpath::run(args),
+        Command::Convert(args) => convert::run(args),
+        Command::Mapping(args) => mapping::run(args),
         Command::Validate(args) => validate::run(args),
     }
 }

@@ -3,6 +3,7 @@
 use super::compile::{Scope, unmapped};
 use super::model::Unmapped;
 use super::table::{Codes, Coding, Concerns, Meaning};
+use super::vocabulary::Vocabulary;
 use super::yaml::Node;
 use crate::fhir::systems;
 use std::collections::HashMap;
@@ -82,10 +83,10 @@ fn meaning(row: &Node, scope: &mut Scope<'_>) -> Meaning {
     if categories.is_empty() && row.get("ends").is_none() {
         scope.errors.push(row.error("a row needs a `category`, or `ends` for a removal code"));
     }
-    check("concern-category", &super::vocabulary::CATEGORIES, row.get("category"), scope);
-    check("action-expected", &super::vocabulary::ACTIONS, row.get("action"), scope);
-    check("sharing-tier", &super::vocabulary::TIERS, row.get("tier"), scope);
-    check("red-flag-indicator", &super::vocabulary::INDICATORS, row.get("indicators"), scope);
+    check(Vocabulary::ConcernCategory, row.get("category"), scope);
+    check(Vocabulary::ActionExpected, row.get("action"), scope);
+    check(Vocabulary::SharingTier, row.get("tier"), scope);
+    check(Vocabulary::RedFlagIndicator, row.get("indicators"), scope);
     Meaning {
         categories,
         display,
@@ -99,15 +100,14 @@ fn meaning(row: &Node, scope: &mut Scope<'_>) -> Meaning {
 }
 
 /// Refuses a code that the gateway's own code system does not have.
-fn check(system: &str, codes: &[&str], node: Option<&Node>, scope: &mut Scope<'_>) {
+fn check(vocabulary: Vocabulary, node: Option<&Node>, scope: &mut Scope<'_>) {
+    let codes = vocabulary.codes();
     for item in node.map(Node::items).unwrap_or_default() {
         let code = item.text().unwrap_or_default();
-        if !codes.contains(&code.as_str()) {
-            let nearest = codes
-                .iter()
-                .min_by_key(|c| strsim::damerau_levenshtein(c, &code))
-                .copied()
-                .unwrap_or_default();
+        if !codes.contains(&code) {
+            let nearest =
+                codes.iter().min_by_key(|c| strsim::damerau_levenshtein(c, &code)).map_or("", String::as_str);
+            let system = vocabulary.name();
             scope.errors.push(
                 item.error(format!("`{code}` is not a code of `{system}`; the nearest is `{nearest}`")),
             );

@@ -134,7 +134,11 @@ impl Concerns {
             name: "concern-category".into(),
             system: systems::canonical("CodeSystem/concern-category"),
             unmapped: Unmapped::Refuse,
-            rows: super::vocabulary::CATEGORIES.iter().map(|c| ((*c).to_owned(), row(c))).collect(),
+            rows: super::vocabulary::Vocabulary::ConcernCategory
+                .codes()
+                .iter()
+                .map(|c| (c.clone(), row(c)))
+                .collect(),
         }
     }
 }

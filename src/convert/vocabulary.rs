@@ -1,117 +1,92 @@
-//! The codes of the gateway's own code systems that mapping files use; a test compares them with `profiles/codesystems`.
+//! The codes of the gateway's own code systems that mapping files may use, read from `profiles/codesystems`.
 
-/// Concern categories.
-pub const CATEGORIES: [&str; 29] = [
-    "child-protection",
-    "child-in-need",
-    "looked-after-child",
-    "unborn-child",
-    "child-safeguarding-concern",
-    "adult-safeguarding",
-    "domestic-abuse",
-    "female-genital-mutilation",
-    "sexual-exploitation",
-    "criminal-exploitation",
-    "radicalisation",
-    "honour-based-abuse",
-    "modern-slavery",
-    "self-neglect",
-    "self-harm-or-suicide",
-    "neglect",
-    "physical-abuse",
-    "emotional-abuse",
-    "sexual-abuse",
-    "financial-abuse",
-    "organisational-abuse",
-    "restrictive-practice",
-    "missed-contact",
-    "discharge-concern",
-    "continuity-of-care",
-    "housing-and-social",
-    "education-and-early-help",
-    "risk-to-staff",
-    "other-safeguarding",
-];
+use serde_json::Value;
+use std::sync::OnceLock;
 
-/// Actions expected.
-pub const ACTIONS: [&str; 3] = ["urgent-review", "routine-follow-up", "no-action"];
+/// One of the gateway's own code systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// What an alert is about.
+    ConcernCategory,
+    /// What the receiver is to do.
+    ActionExpected,
+    /// How widely it may be shared.
+    SharingTier,
+    /// Red-flag indicators.
+    RedFlagIndicator,
+    /// Lawful bases.
+    LawfulBasis,
+}
 
-/// Sharing tiers.
-pub const TIERS: [&str; 3] = ["routine-coordination", "safeguarding-critical", "restricted"];
+impl Vocabulary {
+    /// The name of the code system.
+    pub fn name(self) -> &'static str {
+        match self {
+            Vocabulary::ConcernCategory => "concern-category",
+            Vocabulary::ActionExpected => "action-expected",
+            Vocabulary::SharingTier => "sharing-tier",
+            Vocabulary::RedFlagIndicator => "red-flag-indicator",
+            Vocabulary::LawfulBasis => "lawful-basis",
+        }
+    }
 
-/// Red-flag indicators.
-pub const INDICATORS: [&str; 25] = [
-    "pre-birth-concern",
-    "concealed-or-late-booked-pregnancy",
-    "non-mobile-infant-injury",
-    "injury-inconsistent-with-history",
-    "delayed-presentation",
-    "repeated-attendance",
-    "child-not-brought",
-    "faltering-growth",
-    "domestic-abuse-in-household",
-    "parental-substance-misuse",
-    "parental-mental-ill-health",
-    "child-missing",
-    "persistent-absence",
-    "sexual-exploitation-indicator",
-    "criminal-exploitation-indicator",
-    "fgm-risk",
-    "forced-marriage-risk",
-    "radicalisation-risk",
-    "self-harm",
-    "harm-to-siblings",
-    "disclosure-of-abuse",
-    "disguised-compliance",
-    "placement-breakdown",
-    "transition-at-18",
-    "leaving-care",
-];
+    /// Its codes.
+    pub fn codes(self) -> &'static [String] {
+        static READ: [OnceLock<Vec<String>>; 5] = [const { OnceLock::new() }; 5];
+        let (index, text) = match self {
+            Vocabulary::ConcernCategory => {
+                (0, include_str!("../../profiles/codesystems/concern-category.json"))
+            }
+            Vocabulary::ActionExpected => {
+                (1, include_str!("../../profiles/codesystems/action-expected.json"))
+            }
+            Vocabulary::SharingTier => (2, include_str!("../../profiles/codesystems/sharing-tier.json")),
+            Vocabulary::RedFlagIndicator => {
+                (3, include_str!("../../profiles/codesystems/red-flag-indicator.json"))
+            }
+            Vocabulary::LawfulBasis => (4, include_str!("../../profiles/codesystems/lawful-basis.json")),
+        };
+        READ.get(index).map_or(&[], |slot: &'static OnceLock<Vec<String>>| slot.get_or_init(|| read(text)))
+    }
+}
 
-/// Lawful bases.
-pub const BASES: [&str; 22] = [
-    "gdpr-6-1-c",
-    "gdpr-6-1-d",
-    "gdpr-6-1-e",
-    "gdpr-6-1-ea",
-    "gdpr-9-2-b",
-    "gdpr-9-2-c",
-    "gdpr-9-2-g",
-    "gdpr-9-2-h",
-    "dpa18-s1-p18",
-    "ca1989-s17",
-    "ca1989-s47",
-    "ca2004-s10",
-    "ca2004-s11",
-    "ca2004-s16H",
-    "ca2004-s16LA",
-    "care2014-s42",
-    "care2014-s45",
-    "cda1998-s115",
-    "fgm2003-s5B",
-    "ctsa2015-s26",
-    "cldc-consent",
-    "cldc-public-interest",
-];
+fn read(text: &str) -> Vec<String> {
+    let system: Value = serde_json::from_str(text).unwrap_or_default();
+    let mut codes = Vec::new();
+    collect(&system, &mut codes);
+    codes
+}
+
+fn collect(parent: &Value, codes: &mut Vec<String>) {
+    for concept in parent.get("concept").and_then(Value::as_array).into_iter().flatten() {
+        codes.extend(concept.get("code").and_then(Value::as_str).map(str::to_owned));
+        collect(concept, codes);
+    }
+}
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn the_lists_are_those_of_the_code_systems() {
-        let pairs: [(&str, &[&str]); 5] = [
-            ("concern-category", &super::CATEGORIES),
-            ("action-expected", &super::ACTIONS),
-            ("sharing-tier", &super::TIERS),
-            ("red-flag-indicator", &super::INDICATORS),
-            ("lawful-basis", &super::BASES),
+    fn the_alert_contract_lists_the_codes_of_the_code_systems() {
+        let schema: Value =
+            serde_json::from_str(include_str!("../../profiles/schemas/alert.schema.json")).unwrap();
+        let alert = &schema["properties"]["alerts"]["items"]["properties"];
+        let pairs = [
+            (Vocabulary::ConcernCategory, &alert["category"]["enum"]),
+            (Vocabulary::ActionExpected, &alert["action"]["enum"]),
+            (Vocabulary::SharingTier, &alert["tier"]["enum"]),
+            (Vocabulary::RedFlagIndicator, &alert["redFlags"]["items"]["enum"]),
+            (Vocabulary::LawfulBasis, &alert["lawfulBasis"]["items"]["enum"]),
         ];
-        for (name, codes) in pairs {
-            let path = format!("{}/profiles/codesystems/{name}.json", env!("CARGO_MANIFEST_DIR"));
-            let system: serde_json::Value =
-                serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-            let defined: Vec<&str> =
-                system["concept"].as_array().unwrap().iter().map(|c| c["code"].as_str().unwrap()).collect();
-            assert_eq!(defined, codes, "{name}");
+        for (vocabulary, listed) in pairs {
+            let mut listed: Vec<_> =
+                listed.as_array().unwrap().iter().map(|c| c.as_str().unwrap().to_owned()).collect();
+            let mut codes = vocabulary.codes().to_vec();
+            listed.sort();
+            codes.sort();
+            assert_eq!(listed, codes, "{}", vocabulary.name());
         }
     }
 }

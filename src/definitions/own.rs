@@ -32,6 +32,7 @@ static FILES: &[(&str, &str)] = embedded![
     "structuredefinitions/backport-payload-content.json",
     "structuredefinitions/backport-timeout.json",
     "structuredefinitions/lawful-basis.json",
+    "structuredefinitions/nhs-number-verification.json",
     "structuredefinitions/red-flag-indicator.json",
     "structuredefinitions/review-due.json",
     "structuredefinitions/safeguarding-consent.json",
