@@ -1,0 +1,84 @@
+//! Durable intake beside the machine's own speed of syncing, in one run.
+//!
+//! `cargo bench --bench intake [-- --seconds N --clients N --dir DIR]`. Slices of probe and intake alternate, because a
+//! disk's speed changes from minute to minute; the figures are ratios, printed and never asserted.
+
+mod probe;
+mod store;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What one slice saw: how many operations in how long, and how long each took.
+#[derive(Default)]
+pub struct Slice {
+    pub took: Duration,
+    pub each: Vec<Duration>,
+}
+
+impl Slice {
+    fn add(&mut self, other: Self) {
+        self.took += other.took;
+        self.each.extend(other.each);
+    }
+
+    fn rate(&self) -> f64 {
+        self.each.len() as f64 / self.took.as_secs_f64()
+    }
+
+    fn quantile(&mut self, quantile: f64) -> Duration {
+        self.each.sort();
+        let last = self.each.len().saturating_sub(1);
+        self.each.get((last as f64 * quantile) as usize).copied().unwrap_or_default()
+    }
+
+    fn line(&mut self, name: &str) -> String {
+        let (p50, p99) = (self.quantile(0.5), self.quantile(0.99));
+        format!("{name:<34}{:>9.0}/s   p50 {:>8.2} ms   p99 {:>8.2} ms", self.rate(), ms(p50), ms(p99))
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn argument(name: &str, otherwise: &str) -> String {
+    let given: Vec<String> = std::env::args().collect();
+    let place = given.iter().position(|one| one == name);
+    place.and_then(|place| given.get(place + 1)).cloned().unwrap_or_else(|| otherwise.to_owned())
+}
+
+fn main() {
+    let seconds: u64 = argument("--seconds", "20").parse().expect("a number of seconds");
+    let clients: usize = argument("--clients", "64").parse().expect("a number of clients");
+    let folder = match argument("--dir", "").as_str() {
+        "" => tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk to be measured"),
+        given => tempfile::tempdir_in(PathBuf::from(given)).expect("a folder in the folder given"),
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
+    let (mut probe, mut store) = (Slice::default(), Slice::default());
+    let bench = runtime.block_on(store::Bench::start(folder.path()));
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        probe.add(probe::slice(folder.path(), Duration::from_millis(500)));
+        store.add(runtime.block_on(bench.slice(clients, Duration::from_millis(2000))));
+    }
+    probe.add(probe::slice(folder.path(), Duration::from_millis(500)));
+    let figures = runtime.block_on(bench.finish());
+
+    say(&probe.line("fdatasync of 4 KiB appended"));
+    say(&store.line(&format!("store, {clients} clients")));
+    let allowed = 3.0 * ms(probe.quantile(0.99)) + 10.0;
+    say(&format!(
+        "store: {:.1} x the probe's rate; p99 {:.2} ms of {allowed:.2} ms (3 x the probe's p99 + 10 ms); {:.1} units a commit",
+        store.rate() / probe.rate(),
+        ms(store.quantile(0.99)),
+        figures.units as f64 / figures.commits.max(1) as f64,
+    ));
+}
+
+#[expect(clippy::print_stdout, reason = "a bench speaks to whoever runs it")]
+fn say(line: &str) {
+    println!("{line}");
+}
