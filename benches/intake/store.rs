@@ -67,14 +67,16 @@ impl Bench {
     }
 }
 
-fn put(resource_type: &str, id: String, patient: &str, bytes: usize) -> Put {
+fn put(resource_type: &str, id: String, patient: Option<&str>, bytes: usize) -> Put {
+    let value = id.clone();
+    let identifiers = patient.map(|_| BusinessIdentifier { system: "urn:bench".to_owned(), value });
     Put {
         resource_type: resource_type.to_owned(),
         version: 1,
         expected: None,
         body: format!(r#"{{"resourceType":"{resource_type}","id":"{id}","text":"{}"}}"#, "x".repeat(bytes)),
-        patient_key: Some(patient.to_owned()),
-        identifiers: vec![BusinessIdentifier { system: "urn:bench".to_owned(), value: id.clone() }],
+        patient_key: patient.map(str::to_owned),
+        identifiers: identifiers.into_iter().collect(),
         id,
         last_updated: Timestamp::now(),
         deleted: false,
@@ -132,9 +134,9 @@ fn submission(number: u64) -> Work {
             ..NewSubmission::default()
         }),
         puts: vec![
-            put("Patient", Uuid::new_v4().to_string(), &patient, 700),
-            put("Flag", flag, &patient, 1800),
-            put("Provenance", Uuid::new_v4().to_string(), &patient, 900),
+            put("Patient", Uuid::new_v4().to_string(), Some(&patient), 700),
+            put("Flag", flag, Some(&patient), 1800),
+            put("Provenance", Uuid::new_v4().to_string(), None, 900),
         ],
         audits: (0..5).map(|_| leaf(&patient, &about)).collect(),
         intents: intents.to_vec(),

@@ -1,7 +1,7 @@
 //! A batch of units of work: each is admitted or refused in memory, then all admitted rows are written together.
 
 use super::fault::Fault;
-use super::known::{Key, Known};
+use super::known::{Current, Key, Known};
 use super::lanes::{ATTEMPT, CLOSING, HASTENING, INTENT};
 use super::rows::{Cell, Rows, micros};
 use crate::store::StoreError;
@@ -55,7 +55,7 @@ pub struct Batch {
     pub(super) closings: Rows,
     versions: Rows,
     current: Rows,
-    changed_identifiers: Rows,
+    old_identifiers: Rows,
     identifiers: BTreeMap<(String, String), Vec<BusinessIdentifier>>,
     submissions: Rows,
     keys: Rows,
@@ -78,24 +78,24 @@ impl Batch {
             effects: Effects::default(),
             lanes: BTreeSet::new(),
             reopened: false,
-            intents: Rows::new(15, INTENT, ""),
-            attempts: Rows::new(7, ATTEMPT, ""),
+            intents: Rows::insert(15, INTENT),
+            attempts: Rows::insert(7, ATTEMPT),
             hastenings: Rows::new(2, HASTENING.0, HASTENING.1),
             closings: Rows::new(3, CLOSING.0, CLOSING.1),
-            versions: Rows::new(8, VERSION, ""),
-            current: Rows::new(5, CURRENT.0, CURRENT.1),
-            changed_identifiers: Rows::new(2, DROP_IDENTIFIERS.0, DROP_IDENTIFIERS.1),
+            versions: Rows::insert(9, VERSION),
+            current: Rows::new(6, CURRENT.0, CURRENT.1),
+            old_identifiers: Rows::new(4, DROP_IDENTIFIERS.0, DROP_IDENTIFIERS.1),
             identifiers: BTreeMap::new(),
-            submissions: Rows::new(9, SUBMISSION, ""),
-            keys: Rows::new(7, KEY, ""),
-            quarantine: Rows::new(10, QUARANTINE, ""),
+            submissions: Rows::insert(9, SUBMISSION),
+            keys: Rows::insert(7, KEY),
+            quarantine: Rows::insert(10, QUARANTINE),
             quarantine_changes: Rows::new(4, QUARANTINE_CHANGE.0, QUARANTINE_CHANGE.1),
-            leaves: Rows::new(4, LEAF, ""),
-            contents: Rows::new(7, CONTENT, ""),
-            abouts: Rows::new(2, "INSERT OR IGNORE INTO audit_about (about, sequence)", ""),
+            leaves: Rows::insert(4, LEAF),
+            contents: Rows::insert(7, CONTENT),
+            abouts: Rows::insert(2, "INSERT OR IGNORE INTO audit_about (about, sequence)"),
             erasures: Rows::new(2, ERASURE.0, ERASURE.1),
             erased_abouts: Rows::new(1, "DELETE FROM audit_about WHERE sequence IN (", ")"),
-            checkpoints: Rows::new(4, "INSERT INTO audit_checkpoint (size, root, note, created)", ""),
+            checkpoints: Rows::insert(4, "INSERT INTO audit_checkpoint (size, root, note, created)"),
         }
     }
 
@@ -148,7 +148,7 @@ impl Batch {
         let puts = work.puts.iter().map(|put| (&put.resource_type, &put.id, put.expected));
         let required = work.requires.iter().map(|one| (&one.resource_type, &one.id, one.version));
         for (resource_type, id, expected) in puts.chain(required) {
-            let found = self.known.versions.get(&(resource_type.clone(), id.clone())).copied();
+            let found = self.known.versions.get(&(resource_type.clone(), id.clone())).map(|one| one.version);
             if found != expected {
                 let (resource_type, id) = (resource_type.clone(), id.clone());
                 return Err(StoreError::Conflict { resource_type, id, expected, found });
@@ -206,19 +206,27 @@ impl Batch {
             put.deleted.into(),
             put.patient_key.clone().into(),
             put.body.as_str().into(),
+            self.known.versions.get(&name).map(|current| current.row).into(),
         ]);
+        let identifiers = listed(&put.identifiers);
         self.current.push([
             put.resource_type.as_str().into(),
             put.id.as_str().into(),
             put.version.into(),
             row.into(),
             put.patient_key.clone().into(),
+            identifiers.as_str().into(),
         ]);
-        if put.expected.is_some() {
-            self.changed_identifiers.push([put.resource_type.as_str().into(), put.id.as_str().into()]);
+        let now = Current { version: put.version, row, identifiers };
+        let before = self.known.versions.insert(name.clone(), now).map(|before| before.identifiers);
+        if before.as_ref() == self.known.versions.get(&name).map(|now| &now.identifiers) {
+            return;
         }
-        self.identifiers.insert(name.clone(), put.identifiers.clone());
-        self.known.versions.insert(name, put.version);
+        for one in before.iter().flat_map(|before| unlisted(before)) {
+            let (resource_type, id) = (put.resource_type.as_str(), put.id.as_str());
+            self.old_identifiers.push([resource_type.into(), one.value.into(), one.system.into(), id.into()]);
+        }
+        self.identifiers.insert(name, put.identifiers.clone());
     }
 
     fn stage_intake(&mut self, work: &Work) {
@@ -303,7 +311,7 @@ impl Batch {
 
     /// Writes the rows of all admitted units.
     pub async fn write(&mut self, connection: &mut SqliteConnection) -> Result<(), Fault> {
-        let mut identifiers = Rows::new(4, "INSERT OR IGNORE INTO identifier (type, rid, system, value)", "");
+        let mut identifiers = Rows::insert(4, "INSERT OR IGNORE INTO identifier (type, rid, system, value)");
         for ((resource_type, id), list) in std::mem::take(&mut self.identifiers) {
             for one in list {
                 let row =
@@ -314,7 +322,7 @@ impl Batch {
         for rows in [
             &mut self.versions,
             &mut self.current,
-            &mut self.changed_identifiers,
+            &mut self.old_identifiers,
             &mut identifiers,
             &mut self.submissions,
             &mut self.keys,
@@ -338,6 +346,20 @@ impl Batch {
     }
 }
 
+/// Business identifiers as `resource` keeps them.
+fn listed(identifiers: &[BusinessIdentifier]) -> String {
+    let flat: Vec<&str> =
+        identifiers.iter().flat_map(|one| [one.system.as_str(), one.value.as_str()]).collect();
+    serde_json::to_string(&flat).unwrap_or_default()
+}
+
+/// Business identifiers from what `resource` keeps.
+fn unlisted(text: &str) -> Vec<BusinessIdentifier> {
+    let flat: Vec<String> = serde_json::from_str(text).unwrap_or_default();
+    let mut flat = flat.into_iter();
+    std::iter::from_fn(|| Some(BusinessIdentifier { system: flat.next()?, value: flat.next()? })).collect()
+}
+
 /// A quarantine status as the tables hold it.
 pub fn quarantine_code(status: QuarantineStatus) -> i64 {
     match status {
@@ -348,12 +370,13 @@ pub fn quarantine_code(status: QuarantineStatus) -> i64 {
 }
 
 const VERSION: &str =
-    "INSERT INTO resource_version (id, type, rid, version, last_updated, deleted, patient, body)";
+    "INSERT INTO resource_version (id, type, rid, version, last_updated, deleted, patient, body, previous)";
 const CURRENT: (&str, &str) = (
-    "INSERT INTO resource (type, rid, version, row, patient)",
-    " ON CONFLICT (type, rid) DO UPDATE SET version = excluded.version, row = excluded.row, patient = excluded.patient",
+    "INSERT INTO resource (type, rid, version, row, patient, identifiers) SELECT * FROM (",
+    ") WHERE column1 IS NOT NULL ON CONFLICT (type, rid) DO UPDATE SET version = excluded.version, \
+     row = excluded.row, patient = excluded.patient, identifiers = excluded.identifiers",
 );
-const DROP_IDENTIFIERS: (&str, &str) = ("DELETE FROM identifier WHERE (type, rid) IN (", ")");
+const DROP_IDENTIFIERS: (&str, &str) = ("DELETE FROM identifier WHERE (type, value, system, rid) IN (", ")");
 const SUBMISSION: &str = "INSERT INTO submission \
     (id, source, received, media_type, digest, message_id, outcome, detail, patient)";
 const KEY: &str = "INSERT INTO idempotency (id, scope, key, digest, created, answer, same_as)";

@@ -13,7 +13,7 @@ pub struct Known {
     /// Idempotency keys by scope and key.
     pub keys: HashMap<(String, String), Key>,
     /// Current versions by type and id.
-    pub versions: HashMap<(String, String), u64>,
+    pub versions: HashMap<(String, String), Current>,
     /// Quarantined payloads that are held.
     pub held: HashSet<String>,
     /// Subscriptions by id.
@@ -29,6 +29,17 @@ pub struct Key {
     pub digest: Vec<u8>,
     /// The stored answer.
     pub answer: Option<String>,
+}
+
+/// The current version of a resource.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// The version.
+    pub version: u64,
+    /// Its row in `resource_version`.
+    pub row: i64,
+    /// Its business identifiers: alternating systems and values in JSON.
+    pub identifiers: String,
 }
 
 /// A row of `subscription`.
@@ -110,13 +121,15 @@ impl Known {
         let mut rows = Rows::new(
             2,
             "WITH v(type, rid) AS (",
-            ") SELECT r.type, r.rid, r.version FROM v CROSS JOIN resource r ON r.type = v.type AND r.rid = v.rid",
+            ") SELECT r.type, r.rid, r.version, r.row, r.identifiers FROM v CROSS JOIN resource r ON r.type = v.type AND r.rid = v.rid",
         );
         for (resource_type, id) in wanted {
             rows.push([resource_type.into(), id.into()]);
         }
         for row in rows.fetch(connection).await? {
-            self.versions.insert((row.try_get(0)?, row.try_get(1)?), unsigned(row.try_get(2)?));
+            let version = unsigned(row.try_get(2)?);
+            let current = Current { version, row: row.try_get(3)?, identifiers: row.try_get(4)? };
+            self.versions.insert((row.try_get(0)?, row.try_get(1)?), current);
         }
         Ok(())
     }

@@ -272,8 +272,8 @@ fn event_id(now: Timestamp) -> Uuid {
 
 const SUBSCRIPTION: (&str, &str) = (
     "INSERT INTO subscription (id, owner, status, events, failures, failing_since, retry_at, heartbeat_at, \
-     last_error, lease_owner, lease_until, fence, detail)",
-    " ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, status = excluded.status, events = excluded.events, \
+     last_error, lease_owner, lease_until, fence, detail) SELECT * FROM (",
+    ") WHERE column1 IS NOT NULL ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, status = excluded.status, events = excluded.events, \
      failures = excluded.failures, failing_since = excluded.failing_since, retry_at = excluded.retry_at, \
      heartbeat_at = excluded.heartbeat_at, last_error = excluded.last_error, detail = excluded.detail",
 );
@@ -298,10 +298,10 @@ pub(super) const ATTEMPT: &str =
 const DEMOTE: (&str, &str) = (
     "WITH v(s, l) AS (",
     ") UPDATE intent SET state = 1 WHERE state = 0 AND id IN (SELECT i.id FROM v CROSS JOIN intent i \
-     ON i.subscription = v.s AND i.lane = v.l AND i.state < 2)",
+     ON i.lane = v.l AND i.subscription = v.s AND i.state < 2)",
 );
 const PROMOTE: (&str, &str) = (
     "WITH v(s, l) AS (",
     ") UPDATE intent SET state = 0 WHERE state = 1 AND id IN (SELECT (SELECT min(i.id) FROM intent i \
-     WHERE i.subscription = v.s AND i.lane = v.l AND i.state < 2) FROM v)",
+     WHERE i.lane = v.l AND i.subscription = v.s AND i.state < 2) FROM v)",
 );

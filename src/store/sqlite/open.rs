@@ -106,7 +106,7 @@ impl Options {
             .pragma("wal_autocheckpoint", "0")
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
-            .pragma("cache_size", "-8192")
+            .pragma("cache_size", "-24576")
             .disable_statement_logging();
         match self.max_pages {
             Some(pages) => options.pragma("max_page_count", pages.to_string()),

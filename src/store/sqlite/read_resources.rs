@@ -9,10 +9,14 @@ use sqlx::{Row, SqlitePool};
 
 const BY_ID: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
     FROM resource r JOIN resource_version v ON v.id = r.row WHERE r.type = ?1 AND r.rid = ?2";
-const BY_VERSION: &str = "SELECT type, rid, version, last_updated, deleted, patient, body \
-    FROM resource_version WHERE type = ?1 AND rid = ?2 AND version = ?3";
-const HISTORY: &str = "SELECT type, rid, version, last_updated, deleted, patient, body \
-    FROM resource_version WHERE type = ?1 AND rid = ?2 AND version < ?3 ORDER BY version DESC LIMIT ?4";
+const HISTORY: &str = "WITH RECURSIVE chain(id, version, previous) AS ( \
+    SELECT v.id, v.version, v.previous FROM resource r JOIN resource_version v ON v.id = r.row \
+    WHERE r.type = ?1 AND r.rid = ?2 UNION ALL \
+    SELECT v.id, v.version, v.previous FROM chain c JOIN resource_version v ON v.id = c.previous \
+    WHERE c.version > ?4) \
+    SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
+    FROM chain c JOIN resource_version v ON v.id = c.id WHERE c.version < ?3 AND c.version >= ?4 \
+    ORDER BY c.version DESC LIMIT ?5";
 const BY_IDENTIFIER: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
     FROM (SELECT DISTINCT type, rid FROM identifier WHERE type = ?1 AND value = ?2 AND (?3 IS NULL OR system = ?3)) i \
     JOIN resource r ON r.type = i.type AND r.rid = i.rid JOIN resource_version v ON v.id = r.row \
@@ -40,7 +44,8 @@ pub async fn read_version(
     id: &str,
     version: u64,
 ) -> Result<Option<Stored>, StoreError> {
-    let query = sqlx::query(BY_VERSION).bind(resource_type).bind(id).bind(number(version));
+    let (below, least) = (number(version.saturating_add(1)), number(version));
+    let query = sqlx::query(HISTORY).bind(resource_type).bind(id).bind(below).bind(least).bind(1);
     query.fetch_optional(pool).await?.as_ref().map(stored).transpose()
 }
 
@@ -53,7 +58,7 @@ pub async fn history(
     most: usize,
 ) -> Result<Vec<Stored>, StoreError> {
     let before = number(before.unwrap_or(u64::MAX));
-    all(pool, sqlx::query(HISTORY).bind(resource_type).bind(id).bind(before).bind(limit(most))).await
+    all(pool, sqlx::query(HISTORY).bind(resource_type).bind(id).bind(before).bind(0).bind(limit(most))).await
 }
 
 /// Current resources with a business identifier.

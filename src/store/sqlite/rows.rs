@@ -6,8 +6,9 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, SqliteConnection};
 use uuid::Uuid;
 
-/// Rows in one statement at most. Lists are cut into powers of two, so that few statements have to be prepared.
-const LARGEST: usize = 64;
+/// Rows in one statement. Shorter lists are filled up with rows of NULL, which no statement takes: so few statements have
+/// to be prepared, and few are run for a batch, each of which costs a message to the database's thread and back.
+const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 
 /// A value to bind.
 #[derive(Debug, Clone)]
@@ -28,13 +29,19 @@ pub struct Rows {
     head: &'static str,
     tail: &'static str,
     columns: usize,
+    inserts: bool,
     cells: Vec<Cell>,
 }
 
 impl Rows {
-    /// A statement that reads `head VALUES (…), (…) tail`.
+    /// An insertion: `head SELECT … WHERE column1 IS NOT NULL`.
+    pub fn insert(columns: usize, head: &'static str) -> Self {
+        Self { head, tail: "", columns, inserts: true, cells: Vec::new() }
+    }
+
+    /// A statement that reads `head VALUES (…), (…) tail`, to which a row of NULL makes no difference.
     pub fn new(columns: usize, head: &'static str, tail: &'static str) -> Self {
-        Self { head, tail, columns, cells: Vec::new() }
+        Self { head, tail, columns, inserts: false, cells: Vec::new() }
     }
 
     /// Adds a row.
@@ -65,14 +72,17 @@ impl Rows {
         let mut cells = std::mem::take(&mut self.cells).into_iter();
         let mut left = cells.len().checked_div(self.columns).unwrap_or(0);
         while left > 0 {
-            let size = if left >= LARGEST { LARGEST } else { 1 << left.ilog2() };
+            let size = SIZES.into_iter().find(|size| *size >= left).unwrap_or(256);
             let mut arguments = SqliteArguments::default();
             arguments.reserve(size * self.columns, 0);
             for cell in cells.by_ref().take(size * self.columns) {
                 bind(&mut arguments, cell)?;
             }
+            for _ in arguments.len()..size * self.columns {
+                bind(&mut arguments, Cell::Null)?;
+            }
             statements.push((self.sql(size), arguments));
-            left -= size;
+            left = left.saturating_sub(size);
         }
         Ok(statements)
     }
@@ -81,7 +91,7 @@ impl Rows {
         let mut sql =
             String::with_capacity(self.head.len() + self.tail.len() + rows * (2 * self.columns + 3));
         sql.push_str(self.head);
-        sql.push_str(" VALUES ");
+        sql.push_str(if self.inserts { " SELECT * FROM (VALUES " } else { " VALUES " });
         for row in 0..rows {
             sql.push_str(if row == 0 { "(" } else { ",(" });
             for column in 0..self.columns {
@@ -89,7 +99,7 @@ impl Rows {
             }
             sql.push(')');
         }
-        sql.push_str(self.tail);
+        sql.push_str(if self.inserts { ") WHERE column1 IS NOT NULL" } else { self.tail });
         sql
     }
 }

@@ -1,5 +1,7 @@
 -- Times are microseconds since 1970-01-01T00:00Z. Ids given by the writer grow in commit order.
 
+-- Versions are found from the current one backwards: an index over random ids would cost each submission more pages
+-- than all its content.
 CREATE TABLE resource_version (
   id            INTEGER PRIMARY KEY,
   type          TEXT    NOT NULL,
@@ -8,9 +10,9 @@ CREATE TABLE resource_version (
   last_updated  INTEGER NOT NULL,
   deleted       INTEGER NOT NULL,
   patient       TEXT,
-  body          TEXT    NOT NULL
+  body          TEXT    NOT NULL,
+  previous      INTEGER REFERENCES resource_version (id)
 ) STRICT;
-CREATE UNIQUE INDEX resource_version_key ON resource_version (type, rid, version);
 
 CREATE TABLE resource (
   type     TEXT    NOT NULL,
@@ -18,6 +20,8 @@ CREATE TABLE resource (
   version  INTEGER NOT NULL,
   row      INTEGER NOT NULL REFERENCES resource_version (id),
   patient  TEXT,
+  -- The business identifiers, as alternating systems and values in JSON: what to take out of `identifier` next time.
+  identifiers TEXT NOT NULL,
   PRIMARY KEY (type, rid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX resource_patient ON resource (patient, type) WHERE patient IS NOT NULL;
@@ -29,7 +33,6 @@ CREATE TABLE identifier (
   rid     TEXT NOT NULL,
   PRIMARY KEY (type, value, system, rid)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX identifier_of ON identifier (type, rid);
 
 CREATE TABLE submission (
   position    INTEGER PRIMARY KEY,
@@ -113,7 +116,7 @@ CREATE TABLE intent (
 ) STRICT;
 CREATE UNIQUE INDEX intent_event ON intent (event_id);
 CREATE INDEX intent_ready ON intent (subscription, due, id) WHERE state = 0;
-CREATE INDEX intent_lane ON intent (subscription, lane, id) WHERE state < 2;
+CREATE INDEX intent_lane ON intent (lane, subscription, id) WHERE state < 2;
 CREATE INDEX intent_number ON intent (subscription, number) WHERE number IS NOT NULL;
 CREATE INDEX intent_dead ON intent (id) WHERE state = 4;
 
