@@ -2,6 +2,7 @@
 
 mod definitions;
 mod architecture;
+mod deliver;
 mod profiles;
 mod store;
 mod convert;

@@ -114,7 +114,11 @@ pub fn status_searchset(self_url: &str, contexts: &[Context<'_>]) -> Value {
     let entries: Vec<Value> = contexts
         .iter()
         .map(|context| {
-            let parameters = status(context, Kind::QueryStatus, &[], Content::FullResource);
+            let mut parameters = status(context, Kind::QueryStatus, &[], Content::FullResource);
+            // What a search finds has an id.
+            if let Some(members) = parameters.as_object_mut() {
+                members.shift_insert(1, "id".into(), context.subscription.id.clone().into());
+            }
             json!({"fullUrl": entry_urn(context, Kind::QueryStatus, &[]), "resource": parameters, "search": {"mode": "match"}})
         })
         .collect();
