@@ -1,9 +1,15 @@
 //! Composition and the commands.
 
+mod audit;
 mod config;
 mod fhirpath;
 mod convert;
 mod mapping;
+mod demo;
+mod init;
+mod receive;
+mod serve;
+mod site;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -20,6 +26,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the main job, end to end, with real servers inside.
+    Demo(demo::Args),
+    /// Write a site to start from: settings, registry, agreements, keys, examples.
+    Init(init::Args),
+    /// Run the gateway.
+    Serve(serve::Args),
+    /// Receive notifications as a partner does, and verify their signatures.
+    Receive(receive::Args),
+    /// Verify the log of what the gateway did.
+    Audit(audit::Args),
     /// Check the settings.
     Config(config::Args),
     /// Evaluate a FHIRPath expression.
@@ -40,6 +56,11 @@ pub const COULD_NOT_RUN: u8 = 2;
 /// Reads the arguments and runs the command. Exit codes: 0 done, 1 the answer is no, 2 could not run.
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Demo(args) => demo::run(args),
+        Command::Init(args) => init::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Receive(args) => receive::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::Config(args) => config::run(args),
         Command::Fhirpath(args) => fhirpath::run(args),
         Command::Convert(args) => convert::run(args),

@@ -41,6 +41,7 @@ static FILES: &[(&str, &str)] = embedded![
     "structuredefinitions/safeguarding-flag.json",
     "structuredefinitions/safeguarding-subscription.json",
     "structuredefinitions/sharing-tier.json",
+    "structuredefinitions/uk-core-nhs-number-verification-status.json",
     "valuesets/action-expected.json",
     "valuesets/audit-act.json",
     "valuesets/concern-category.json",

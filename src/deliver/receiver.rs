@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// A notification whose signature was right.
 #[derive(Clone, Debug)]
@@ -101,7 +102,8 @@ struct Inner {
 pub struct Receiver {
     inner: Arc<Inner>,
     address: SocketAddr,
-    task: JoinHandle<()>,
+    task: Option<JoinHandle<()>>,
+    close: CancellationToken,
 }
 
 impl Receiver {
@@ -126,10 +128,21 @@ impl Receiver {
             seen: Mutex::default(),
         });
         let router = Router::new().fallback(receive).with_state(inner.clone());
+        let close = CancellationToken::new();
+        let closing = close.clone().cancelled_owned();
         let task = tokio::spawn(async move {
-            let _ = axum::serve(listener, router).await;
+            let _ = axum::serve(listener, router).with_graceful_shutdown(closing).await;
         });
-        Ok(Receiver { inner, address, task })
+        Ok(Receiver { inner, address, task: Some(task), close })
+    }
+
+    /// Closes idle connections, refuses new ones, lets what is under way finish; answers with all it received.
+    pub async fn stop(mut self) -> Vec<Received> {
+        self.close.cancel();
+        if let Some(task) = self.task.take() {
+            let _ = task.await;
+        }
+        self.received()
     }
 
     /// The endpoint to subscribe with.
@@ -176,7 +189,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.task.abort();
+        self.close.cancel();
     }
 }
 

@@ -1,0 +1,228 @@
+//! `sgw serve`: puts the gateway together from its settings and runs it until it is told to stop.
+
+use super::{COULD_NOT_RUN, complain, say};
+use crate::api::settings::MllpListener;
+use crate::api::{self, mllp, server, tls};
+use crate::audit;
+use crate::config::{ConfigError, Deployment};
+use crate::definitions::Definitions;
+use crate::deliver::webhook::Secret;
+use crate::deliver::{self, Deliverer};
+use crate::exchange::{self, Exchange};
+use crate::fhir::systems;
+use crate::route::Topics;
+use crate::store::{Options, SharedStore, SqliteStore};
+use crate::telemetry::{self, Metrics};
+use crate::validate::{self, Validator};
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Runs the gateway until SIGTERM or Ctrl-C, then drains.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The settings file.
+    #[arg(long, value_name = "FILE", default_value = "sgw.toml")]
+    config: PathBuf,
+}
+
+/// Why a gateway could not start, or did not stop in order.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The settings, or a file they name, are wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Something that is put together at start failed: what, and why.
+    #[error("{part}: {reason}")]
+    Part {
+        /// Which part of the gateway.
+        part: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// Requests were under way when the time to drain had passed.
+    #[error("the gateway stopped before everything under way had finished")]
+    Undrained,
+}
+
+fn part<E: std::fmt::Display>(part: &'static str) -> impl Fn(E) -> ServeError {
+    move |error| ServeError::Part { part, reason: error.to_string() }
+}
+
+/// Runs `sgw serve`. Exit codes: 0 stopped in order, 2 could not start or did not drain.
+pub fn run(args: Args) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&part("runtime")(error)),
+    };
+    match runtime.block_on(until_told_to_stop(&args.config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &ServeError) -> ExitCode {
+    complain(&error.to_string());
+    ExitCode::from(COULD_NOT_RUN)
+}
+
+async fn until_told_to_stop(config: &Path) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(part("signals"))?;
+    let deployment = Deployment::load(config)?;
+    telemetry::start(&deployment.settings.log).map_err(part("log"))?;
+    let running = start(deployment).await?;
+    say(&format!("listening for HTTP on {}", running.http()));
+    for (source, address) in &running.mllp {
+        say(&format!("listening for MLLP on {address} (source {source})"));
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(part("signals"))?,
+    }
+    running.stop().await
+}
+
+/// A gateway that runs.
+pub struct Running {
+    http: SocketAddr,
+    mllp: Vec<(String, SocketAddr)>,
+    stop: CancellationToken,
+    doors: Vec<JoinHandle<bool>>,
+    deliverer: Arc<Deliverer>,
+    store: SharedStore,
+}
+
+/// Puts a gateway together and starts it. It listens when this returns.
+pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
+    let Deployment { settings, registry, policy, sources, keyring } = deployment;
+    systems::set_base(&settings.gateway.canonical_base);
+    let validator = validator(&settings.gateway.definitions)?;
+    let options = Options::at(&settings.gateway.database);
+    let store: SharedStore =
+        Arc::new(SqliteStore::open(options, Timestamp::now()).await.map_err(part("database"))?);
+    let topics = Arc::new(Topics::builtin().map_err(part("topics"))?);
+    let policy = Arc::new(ArcSwap::from_pointee(policy));
+
+    let listener = TcpListener::bind(settings.http.listen).await.map_err(part("http.listen"))?;
+    let http = listener.local_addr().map_err(part("http.listen"))?;
+    let tls = settings.http.tls.as_ref().map(|tls| tls::server_config(tls, &[b"h2", b"http/1.1"]));
+    let tls = tls.transpose().map_err(part("http.tls"))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let public_url = settings.http.public_url.clone().unwrap_or_else(|| format!("{scheme}://{http}"));
+    let public_url = public_url.trim_end_matches('/').to_owned();
+    let gateway = audit::Gateway {
+        organisation: settings.gateway.organisation.clone(),
+        name: settings.gateway.name.clone(),
+        device: "sgw".to_owned(),
+        address: http.to_string(),
+    };
+
+    let deliverer = Deliverer::start(deliver::Parts {
+        store: store.clone(),
+        policy: policy.clone(),
+        topics: topics.clone(),
+        gateway: gateway.clone(),
+        secrets: secrets(&registry.webhook_secrets)?,
+        fhir_base: format!("{public_url}/fhir"),
+        settings: settings.deliver.clone(),
+    })
+    .await
+    .map_err(part("deliver"))?;
+    let parts =
+        exchange::Parts { store: store.clone(), validator, policy, topics, sources, gateway, public_url };
+    let exchange = Arc::new(Exchange::new(parts));
+    let router = api::router(api::Parts {
+        exchange: exchange.clone(),
+        keyring: Arc::new(ArcSwap::from_pointee(keyring)),
+        settings: settings.http.clone(),
+        metrics: metrics(),
+    });
+
+    let stop = CancellationToken::new();
+    let mut doors =
+        vec![tokio::spawn(server::serve(listener, tls, router, settings.http.clone(), stop.clone()))];
+    let mut mllp = Vec::new();
+    for entry in &settings.mllp.listeners {
+        let listener = TcpListener::bind(entry.listen).await.map_err(part("mllp.listeners"))?;
+        mllp.push((entry.source.clone(), listener.local_addr().map_err(part("mllp.listeners"))?));
+        let limits = settings.mllp.clone();
+        doors.push(tokio::spawn(mllp_door(listener, entry.clone(), exchange.clone(), limits, stop.clone())));
+    }
+    Ok(Running { http, mllp, stop, doors, deliverer, store })
+}
+
+async fn mllp_door(
+    listener: TcpListener,
+    entry: MllpListener,
+    exchange: Arc<Exchange>,
+    limits: api::settings::MllpSettings,
+    stop: CancellationToken,
+) -> bool {
+    match mllp::serve(listener, entry, exchange, limits, stop).await {
+        Ok(drained) => drained,
+        Err(error) => {
+            tracing::error!(error = %error, "an MLLP listener ended");
+            false
+        }
+    }
+}
+
+/// The validator over the built-in definitions and those that the settings name.
+fn validator(paths: &[PathBuf]) -> Result<Arc<Validator>, ServeError> {
+    if paths.is_empty() {
+        return Ok(Arc::new(Validator::builtin()));
+    }
+    let loaded = Definitions::load(paths).map_err(part("definitions"))?;
+    for issue in &loaded.issues {
+        tracing::warn!(rule = %issue.rule, place = %issue.expression, "{}", issue.text);
+    }
+    Ok(Arc::new(Validator::with(loaded.definitions, validate::Settings::default())))
+}
+
+/// The signing secrets of each partner.
+fn secrets(texts: &BTreeMap<String, Vec<String>>) -> Result<BTreeMap<String, Vec<Secret>>, ServeError> {
+    let parse = |text: &String| Secret::parse(text).map_err(part("webhook-secrets"));
+    texts
+        .iter()
+        .map(|(id, list)| Ok((id.clone(), list.iter().map(parse).collect::<Result<_, _>>()?)))
+        .collect()
+}
+
+/// Renders the process's measurements; they are kept once for the process, however many gateways it runs.
+fn metrics() -> Option<Arc<dyn Fn() -> String + Send + Sync>> {
+    static KEPT: OnceLock<Option<Metrics>> = OnceLock::new();
+    let metrics = KEPT.get_or_init(|| Metrics::start().ok()).as_ref()?;
+    Some(Arc::new(|| metrics.render()))
+}
+
+impl Running {
+    /// Where it listens for HTTP.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where its first MLLP listener listens, if it has one.
+    pub fn mllp(&self) -> Option<SocketAddr> {
+        self.mllp.first().map(|(_, address)| *address)
+    }
+
+    /// Takes nothing new, lets what is under way finish, then closes the store.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        self.stop.cancel();
+        let mut drained = true;
+        for door in self.doors {
+            drained &= door.await.unwrap_or(false);
+        }
+        self.deliverer.drain().await;
+        self.store.close().await.map_err(part("database"))?;
+        if drained { Ok(()) } else { Err(ServeError::Undrained) }
+    }
+}
