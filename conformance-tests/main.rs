@@ -15,5 +15,6 @@ mod definitions;
 mod architecture;
 mod deliver;
 mod profiles;
+mod readme;
 mod store;
 mod convert;
