@@ -14,6 +14,7 @@
 mod definitions;
 mod architecture;
 mod deliver;
+mod fhirpath;
 mod profiles;
 mod readme;
 mod store;

@@ -7,7 +7,7 @@ use super::Definitions;
 use super::pack::Pack;
 use super::terminology::Membership;
 use crate::fhirpath::{Coded, Element, Model, Services};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 /// The members of one type, and of the elements inside it, by path.
@@ -59,27 +59,31 @@ impl FhirTypes {
 
 fn make_row(name: &str) -> Row {
     let mut row = Row::new();
-    let Some(model) = Definitions::builtin().model(name) else { return row };
-    // Wider before deeper: an element that refers to another one's content takes that one's path.
-    let mut paths: HashMap<usize, String> = HashMap::from([(0, name.to_owned())]);
+    let definitions = Definitions::builtin();
+    let (Some(model), Some(structure)) = (definitions.model(name), definitions.type_structure(name)) else {
+        return row;
+    };
+    let path_of = |index: usize| structure.elements.get(index).map(|element| element.path.as_str());
+    let mut met = HashSet::from([0]);
     let mut open = vec![(0, None)];
     while !open.is_empty() {
         let mut deeper = Vec::new();
         for (index, base) in open {
-            let Some(path) = paths.get(&index).cloned() else { continue };
+            let Some(path) = path_of(index) else { continue };
             let mut holder = Holder { base, ..Holder::default() };
             let mut members: Vec<_> = model.members(index).collect();
             members.sort_by_key(|(written, _)| *written);
             for (written, member) in members {
                 let mut type_name = member.type_name.clone();
                 if let Some(inside) = member.inside
-                    && (model.members(inside).next().is_some())
+                    && model.members(inside).next().is_some()
+                    && let Some(path) = path_of(inside)
                 {
-                    let known = paths.entry(inside).or_insert_with(|| {
+                    // An element that refers to another one's content has that one's path.
+                    if met.insert(inside) {
                         deeper.push((inside, Some(member.type_name.clone())));
-                        format!("{path}.{}", member.element)
-                    });
-                    type_name = known.as_str().into();
+                    }
+                    type_name = path.into();
                 }
                 let entry = holder.elements.entry(member.element.clone()).or_default();
                 entry.types.push(type_name.clone());
@@ -87,7 +91,7 @@ fn make_row(name: &str) -> Row {
                 entry.is_choice |= member.is_choice;
                 holder.members.insert(written.into(), type_name);
             }
-            row.insert(path.into_boxed_str(), holder);
+            row.insert(path.into(), holder);
         }
         open = deeper;
     }
@@ -166,6 +170,7 @@ mod tests {
         );
         assert_eq!(types.child_type("Questionnaire.item", "item"), Some("Questionnaire.item"));
         assert_eq!(types.child_type("Patient", "id"), Some("id"));
+        assert_eq!(types.child_type("ValueSet.compose", "exclude"), Some("ValueSet.compose.include"));
         assert_eq!(types.base("Patient.contact"), Some("BackboneElement"));
         assert_eq!(types.base("code"), Some("string"));
         assert!(types.is_choice("Observation", "value") && !types.is_choice("ElementDefinition", "min"));
