@@ -19,3 +19,5 @@ mod profiles;
 mod readme;
 mod store;
 mod convert;
+mod exchange;
+mod gateway;

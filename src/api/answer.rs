@@ -125,7 +125,9 @@ impl ApiError {
                 | Refusal::Invalid { issues },
             ) => {
                 let mut body = if issues.iter().any(|issue| issue.severity.refuses()) {
-                    outcome(issues)
+                    let mut gravest_first = issues.clone();
+                    gravest_first.sort_by_key(|issue| issue.severity);
+                    outcome(&gravest_first)
                 } else {
                     outcome(&[[whole()].as_slice(), issues].concat())
                 };

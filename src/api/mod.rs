@@ -16,6 +16,7 @@ pub mod answer;
 pub mod auth;
 mod body;
 mod context;
+mod deliveries;
 mod gate;
 mod health;
 mod metadata;
@@ -28,6 +29,7 @@ mod router;
 pub mod server;
 pub mod settings;
 mod submissions;
+mod subscriptions;
 pub mod tls;
 
 pub use gate::{Gate, Parts};

@@ -2,7 +2,9 @@
 
 use super::answer::ApiError;
 use super::gate::{Gate, Parts};
-use super::{context, health, metadata, operations, quarantine, resources, submissions};
+use super::{
+    context, deliveries, health, metadata, operations, quarantine, resources, submissions, subscriptions,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -20,6 +22,14 @@ pub fn router(parts: Parts) -> Router {
         .route("/quarantine/{id}/payload", get(quarantine::payload))
         .route("/quarantine/{id}/$resubmit", post(quarantine::resubmit))
         .route("/quarantine/{id}/$discard", post(quarantine::discard))
+        .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/$replay", post(deliveries::replay))
+        .route(
+            "/fhir/Subscription/$status",
+            get(subscriptions::status_of_all).post(subscriptions::status_of_all),
+        )
+        .route("/fhir/Subscription/{id}/$status", get(subscriptions::status).post(subscriptions::status))
+        .route("/fhir/Subscription/{id}/$events", get(subscriptions::events).post(subscriptions::events))
         .route("/fhir/{type}", get(resources::search).post(resources::create))
         .route("/fhir/{type}/_search", post(resources::search_by_form))
         .route("/fhir/{type}/$validate", post(operations::validate))

@@ -4,7 +4,7 @@ use super::{COULD_NOT_RUN, complain, say};
 use crate::api::settings::MllpListener;
 use crate::api::{self, mllp, server, tls};
 use crate::audit;
-use crate::config::{ConfigError, Deployment};
+use crate::config::{ConfigError, Deployment, GatewaySettings};
 use crate::definitions::Definitions;
 use crate::deliver::webhook::Secret;
 use crate::deliver::{self, Deliverer};
@@ -104,7 +104,7 @@ pub struct Running {
 pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
     let Deployment { settings, registry, policy, sources, keyring } = deployment;
     systems::set_base(&settings.gateway.canonical_base);
-    let validator = validator(&settings.gateway.definitions)?;
+    let validator = validator(&settings.gateway)?;
     let options = Options::at(&settings.gateway.database);
     let store: SharedStore =
         Arc::new(SqliteStore::open(options, Timestamp::now()).await.map_err(part("database"))?);
@@ -136,8 +136,16 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
     })
     .await
     .map_err(part("deliver"))?;
-    let parts =
-        exchange::Parts { store: store.clone(), validator, policy, topics, sources, gateway, public_url };
+    let parts = exchange::Parts {
+        store: store.clone(),
+        validator,
+        policy,
+        topics,
+        sources,
+        gateway,
+        public_url,
+        deliverer: deliverer.clone(),
+    };
     let exchange = Arc::new(Exchange::new(parts));
     let router = api::router(api::Parts {
         exchange: exchange.clone(),
@@ -176,15 +184,19 @@ async fn mllp_door(
 }
 
 /// The validator over the built-in definitions and those that the settings name.
-fn validator(paths: &[PathBuf]) -> Result<Arc<Validator>, ServeError> {
-    if paths.is_empty() {
-        return Ok(Arc::new(Validator::builtin()));
+fn validator(gateway: &GatewaySettings) -> Result<Arc<Validator>, ServeError> {
+    let limits = validate::Settings {
+        allow_extensions: gateway.allow_extensions.clone(),
+        ..validate::Settings::default()
+    };
+    if gateway.definitions.is_empty() {
+        return Ok(Arc::new(Validator::with(Definitions::builtin(), limits)));
     }
-    let loaded = Definitions::load(paths).map_err(part("definitions"))?;
+    let loaded = Definitions::load(&gateway.definitions).map_err(part("definitions"))?;
     for issue in &loaded.issues {
         tracing::warn!(rule = %issue.rule, place = %issue.expression, "{}", issue.text);
     }
-    Ok(Arc::new(Validator::with(loaded.definitions, validate::Settings::default())))
+    Ok(Arc::new(Validator::with(loaded.definitions, limits)))
 }
 
 /// The signing secrets of each partner.

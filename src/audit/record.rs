@@ -136,7 +136,10 @@ fn describe<'a>(act: Act<'a>, event: &mut Event<'a>, about: &mut Vec<String>) ->
             event.decision();
             match recipient {
                 Some(party) => decided(event, Agent::recipient(party), decision),
-                None => event.purpose(&decision.purpose),
+                None => {
+                    event.purpose(&decision.purpose);
+                    event.agent(Agent::gateway());
+                }
             }
             about.push(target.reference());
             let mut entity = Entity::resource(target);

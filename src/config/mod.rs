@@ -59,6 +59,8 @@ pub struct GatewaySettings {
     pub mappings: Vec<PathBuf>,
     /// Folders, files or packages with profiles, beside the built-in ones.
     pub definitions: Vec<PathBuf>,
+    /// Beginnings of the URLs of extensions that resources may hold although their definitions are not loaded.
+    pub allow_extensions: Vec<String>,
     /// The database file.
     pub database: PathBuf,
 }
@@ -73,6 +75,7 @@ impl Default for GatewaySettings {
             agreements: PathBuf::from("agreements"),
             mappings: Vec::new(),
             definitions: Vec::new(),
+            allow_extensions: ["https://fhir.hl7.org.uk/", "https://fhir.nhs.uk/"].map(str::to_owned).into(),
             database: PathBuf::from("sgw.db"),
         }
     }

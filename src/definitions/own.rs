@@ -31,6 +31,7 @@ static FILES: &[(&str, &str)] = embedded![
     "structuredefinitions/backport-max-count.json",
     "structuredefinitions/backport-payload-content.json",
     "structuredefinitions/backport-timeout.json",
+    "structuredefinitions/capabilitystatement-subscriptiontopic-canonical.json",
     "structuredefinitions/lawful-basis.json",
     "structuredefinitions/nhs-number-verification.json",
     "structuredefinitions/red-flag-indicator.json",

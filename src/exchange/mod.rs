@@ -7,6 +7,7 @@
 
 mod accept;
 mod audit_reads;
+mod deliveries;
 mod facts;
 mod payload;
 mod quarantine;
@@ -28,6 +29,7 @@ pub use sources::{Registered, Sources};
 pub use writes::{Condition, Written};
 
 use crate::audit;
+use crate::deliver::Deliverer;
 use crate::govern::Policy;
 use crate::route::Topics;
 use crate::store::SharedStore;
@@ -52,6 +54,8 @@ pub struct Parts {
     pub gateway: audit::Gateway,
     /// The base URL that clients use, without a slash at its end; FHIR is served under `/fhir`.
     pub public_url: String,
+    /// Tells the subscribers, and knows what became of that.
+    pub deliverer: Arc<Deliverer>,
 }
 
 /// The pipeline. One for each gateway, shared by its doors.
@@ -64,14 +68,15 @@ pub struct Exchange {
     gateway: audit::Gateway,
     public_url: String,
     subscribers: Subscribers,
+    deliverer: Arc<Deliverer>,
 }
 
 impl Exchange {
     /// An exchange of these parts.
     pub fn new(parts: Parts) -> Exchange {
-        let Parts { store, validator, policy, topics, sources, gateway, public_url } = parts;
+        let Parts { store, validator, policy, topics, sources, gateway, public_url, deliverer } = parts;
         let subscribers = Subscribers::default();
-        Exchange { store, validator, policy, topics, sources, gateway, public_url, subscribers }
+        Exchange { store, validator, policy, topics, sources, gateway, public_url, subscribers, deliverer }
     }
 
     /// The ODS code of the organisation that a source belongs to; `None` when it is not registered.

@@ -179,6 +179,11 @@ impl Exchange {
             let issue = Issue::error("business-rule", "subscription-status", "Subscription.status", text);
             return Err(self.refuse_invalid(caller, operation, vec![issue], now).await);
         }
+        if let Err(error) = self.deliverer.rules().check_endpoint(&parsed.endpoint) {
+            let place = "Subscription.channel.endpoint";
+            let issue = Issue::error("business-rule", "subscription-endpoint", place, error.to_string());
+            return Err(self.refuse_invalid(caller, operation, vec![issue], now).await);
+        }
         let validated = match self.validate(resource) {
             Ok(validated) => validated,
             Err(issues) => return Err(self.refuse_invalid(caller, operation, issues, now).await),
@@ -195,6 +200,7 @@ impl Exchange {
             failures: Some(0),
             failing_since: Some(None),
             retry_at: Some(None),
+            last_error: Some(None),
             ..SubscriptionChange::default()
         });
         if parsed.status == Status::Off {
