@@ -1,4 +1,4 @@
-//! Language tags, media types and units.
+//! Language tags and media types.
 
 use super::places::is_region;
 
@@ -96,33 +96,6 @@ pub fn check_media_type(code: &str) -> Result<(), &'static str> {
     if sound { Ok(()) } else { Err("a parameter of the media type is not sound") }
 }
 
-/// The form of a UCUM expression: printable ASCII without white space, brackets that match.
-pub(super) fn check_unit(code: &str) -> Result<(), &'static str> {
-    let mut open: Vec<u8> = Vec::new();
-    for byte in code.bytes() {
-        let within = matches!(open.last(), Some(b'{' | b'['));
-        match byte {
-            b'{' | b'[' if within => return Err("the brackets of the unit do not match"),
-            b'(' | b'{' | b'[' => open.push(byte),
-            b')' | b'}' | b']' => {
-                let opening = match byte {
-                    b')' => b'(',
-                    b'}' => b'{',
-                    _ => b'[',
-                };
-                if open.last() == Some(&opening) {
-                    open.pop();
-                } else if !within {
-                    return Err("the brackets of the unit do not match");
-                }
-            }
-            0x21..=0x7e => {}
-            _ => return Err("a unit has only printable ASCII characters, and no spaces"),
-        }
-    }
-    if code.is_empty() || !open.is_empty() { Err("the brackets of the unit do not match") } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,16 +133,6 @@ mod tests {
         }
         for code in ["text", "foo/bar", "text/", "text/pl ain", "application/pdf;x"] {
             assert!(check_media_type(code).is_err(), "{code}");
-        }
-    }
-
-    #[test]
-    fn units() {
-        for code in ["mg", "kg/m2", "{score}", "mm[Hg]", "10*3/uL", "mL/(24.h)"] {
-            assert_eq!(check_unit(code), Ok(()), "{code}");
-        }
-        for code in ["", "m g", "(mg", "mm[Hg", "°C", "{a{b}}"] {
-            assert!(check_unit(code).is_err(), "{code}");
         }
     }
 }

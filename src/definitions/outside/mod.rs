@@ -11,6 +11,8 @@ pub use identifiers::{check_loinc, check_snomed};
 pub use media::{check_language, check_media_type};
 pub(super) use places::countries;
 
+use crate::fhirpath::ucum::{self, UcumError};
+
 /// What is known of a code of an outside system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -22,6 +24,14 @@ pub enum Form {
     Plausible,
     /// Nothing is known of the system.
     UnknownSystem,
+}
+
+/// A UCUM code: the grammar, and units that exist.
+fn check_unit(code: &str) -> Result<(), &'static str> {
+    ucum::check(code).map_err(|error| match error {
+        UcumError::Unit => "the code names a unit that UCUM does not have",
+        UcumError::Grammar | UcumError::Length => "the code breaks the grammar of UCUM",
+    })
 }
 
 /// Looks at a code of an outside system.
@@ -36,7 +46,7 @@ pub fn check(system: &str, code: &str) -> Form {
         "urn:iso:std:iso:3166:-2" => form(places::check_subdivision(code), Form::Plausible),
         "urn:iso:std:iso:4217" => form(places::check_currency(code), Form::Sound),
         "urn:ietf:rfc:3986" => form(identifiers::check_uri(code), Form::Sound),
-        "http://unitsofmeasure.org" => form(media::check_unit(code), Form::Plausible),
+        "http://unitsofmeasure.org" => form(check_unit(code), Form::Sound),
         "http://hl7.org/fhir/sid/cvx" => form(identifiers::check_digits(code, 1, 3), Form::Plausible),
         "http://www.nlm.nih.gov/research/umls/rxnorm" => {
             form(identifiers::check_digits(code, 1, 8), Form::Plausible)
@@ -45,5 +55,22 @@ pub fn check(system: &str, code: &str) -> Form {
         | "http://hl7.org/fhir/sid/icd-10"
         | "http://hl7.org/fhir/sid/icd-9-cm" => Form::Plausible,
         _ => Form::UnknownSystem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_decided_by_their_grammar() {
+        for code in
+            ["mg", "kg/m2", "{score}", "mm[Hg]", "10*3/uL", "mL/(24.h)", "1", "%", "a", "Cel", "[lb_av]"]
+        {
+            assert_eq!(check("http://unitsofmeasure.org", code), Form::Sound, "{code}");
+        }
+        for code in ["", "m g", "(mg", "mm[Hg", "°C", "furlong"] {
+            assert!(matches!(check("http://unitsofmeasure.org", code), Form::Broken(_)), "{code}");
+        }
     }
 }
