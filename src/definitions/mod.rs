@@ -109,7 +109,7 @@ impl Definitions {
                 url: listing.url.to_owned(),
                 version: (!listing.version.is_empty()).then(|| listing.version.to_owned()),
                 body: Pack::get().body(listing)?,
-                origin: "FHIR R4".to_owned(),
+                origin: if listing.is_core { "FHIR R4" } else { "HL7's extensions pack" }.to_owned(),
             })),
         }
     }

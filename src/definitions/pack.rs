@@ -1,4 +1,4 @@
-//! The built-in definitions of FHIR R4, read artefact by artefact when they are asked for.
+//! The built-in definitions of FHIR R4 and HL7's extensions pack, read artefact by artefact when they are asked for.
 //!
 //! `tools/pack` makes the file and describes its format.
 
@@ -8,7 +8,11 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::OnceLock;
 
-static PACK: &[u8] = include_bytes!("../../profiles/r4/definitions.pack");
+/// FHIR R4, and HL7's extensions pack with what R4 does not define.
+static PACKS: [&[u8]; 2] = [
+    include_bytes!("../../profiles/r4/definitions.pack"),
+    include_bytes!("../../profiles/r4/extensions.pack"),
+];
 
 /// What the index says about one artefact, without reading it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +35,8 @@ pub struct Listing<'a> {
     pub base: &'a str,
     /// Whether a StructureDefinition is abstract.
     pub is_abstract: bool,
+    /// Whether it is part of FHIR R4 itself; otherwise it is of HL7's extensions pack.
+    pub is_core: bool,
     place: (usize, usize, usize),
 }
 
@@ -39,7 +45,7 @@ pub(super) struct Pack {
     listings: Vec<Listing<'static>>,
     by_url: HashMap<&'static str, u32>,
     types: HashMap<&'static str, u32>,
-    bodies: &'static [u8],
+    bodies: [&'static [u8]; 2],
 }
 
 fn inflate(bytes: &[u8], length: usize) -> Option<String> {
@@ -48,7 +54,7 @@ fn inflate(bytes: &[u8], length: usize) -> Option<String> {
     (text.len() == length).then_some(text)
 }
 
-fn listing(line: &'static str) -> Option<Listing<'static>> {
+fn listing(line: &'static str, is_core: bool) -> Option<Listing<'static>> {
     let mut fields = line.split('\t');
     Some(Listing {
         resource_type: fields.next()?,
@@ -60,20 +66,31 @@ fn listing(line: &'static str) -> Option<Listing<'static>> {
         type_name: fields.next()?,
         base: fields.next()?,
         is_abstract: fields.next()? == "true",
+        is_core,
         place: (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?),
     })
 }
 
-fn open() -> Option<Pack> {
-    let header = memchr::memchr(b'\n', PACK)?;
-    let rest = PACK.get(header + 1..)?;
+/// The index and the bodies of one file.
+fn parts(file: &'static [u8]) -> Option<(&'static str, &'static [u8])> {
+    let header = memchr::memchr(b'\n', file)?;
+    let rest = file.get(header + 1..)?;
     let length = |from: usize| {
         let bytes: [u8; 4] = rest.get(from..from + 4)?.try_into().ok()?;
         usize::try_from(u32::from_le_bytes(bytes)).ok()
     };
     let (packed, plain) = (length(0)?, length(4)?);
-    let index: &'static str = inflate(rest.get(8..8 + packed)?, plain)?.leak();
-    let listings: Vec<Listing<'static>> = index.lines().filter_map(listing).collect();
+    Some((inflate(rest.get(8..8 + packed)?, plain)?.leak(), rest.get(8 + packed..)?))
+}
+
+fn open() -> Option<Pack> {
+    let [core, extensions] = PACKS;
+    let ((core_index, core), (extensions_index, extensions)) = (parts(core)?, parts(extensions)?);
+    let listings: Vec<Listing<'static>> = core_index
+        .lines()
+        .filter_map(|line| listing(line, true))
+        .chain(extensions_index.lines().filter_map(|line| listing(line, false)))
+        .collect();
     let numbered = || listings.iter().zip(0u32..);
     // A canonical names one artefact, whatever its resource type.
     let by_url = numbered().map(|(listing, i)| (listing.url, i)).collect();
@@ -83,7 +100,7 @@ fn open() -> Option<Pack> {
         })
         .map(|(listing, i)| (listing.type_name, i))
         .collect();
-    Some(Pack { by_url, types, listings, bodies: rest.get(8 + packed..)? })
+    Some(Pack { by_url, types, listings, bodies: [core, extensions] })
 }
 
 impl Pack {
@@ -96,7 +113,7 @@ impl Pack {
                 listings: Vec::new(),
                 by_url: HashMap::new(),
                 types: HashMap::new(),
-                bodies: &[],
+                bodies: [&[], &[]],
             })
         })
     }
@@ -119,7 +136,9 @@ impl Pack {
     /// The artefact itself.
     pub(super) fn body(&self, listing: &Listing<'_>) -> Option<Value> {
         let (offset, packed, plain) = listing.place;
-        let text = inflate(self.bodies.get(offset..offset + packed)?, plain)?;
+        let [core, extensions] = self.bodies;
+        let bodies = if listing.is_core { core } else { extensions };
+        let text = inflate(bodies.get(offset..offset + packed)?, plain)?;
         serde_json::from_str(&text).ok()
     }
 }
@@ -131,7 +150,7 @@ mod tests {
     #[test]
     fn every_artefact_can_be_read() {
         let pack = Pack::get();
-        assert_eq!(pack.listings().len(), 4574);
+        assert_eq!(pack.listings().iter().filter(|listing| listing.is_core).count(), 4574);
         for listing in pack.listings() {
             let body = pack.body(listing).unwrap_or_else(|| panic!("{} cannot be read", listing.url));
             assert_eq!(body["url"], listing.url);

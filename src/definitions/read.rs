@@ -91,11 +91,8 @@ pub fn element(value: &Value) -> Result<Element, Unusable> {
     let Some(map) = value.as_object() else { return Err(Unusable::new("an element is not an object")) };
     let Some(path) = text(value, "path") else { return Err(Unusable::new("an element has no `path`")) };
     let about = |what: &str| Unusable::new(format!("the element `{path}` {what}"));
-    let max = match value.get("max").and_then(Value::as_str) {
-        Some("*") => None,
-        Some(number) => Some(number.parse().map_err(|_| about("has a `max` that is no number"))?),
-        None => return Err(about("has no `max`")),
-    };
+    let max = most(value.get("max").or_else(|| value.pointer("/base/max")))
+        .ok_or_else(|| about("has a `max` that is no number"))?;
     let base = value.get("base").unwrap_or(&Value::Null);
     let base_path = text(base, "path").unwrap_or_else(|| path.clone());
     let base_max = text(base, "max");
@@ -137,6 +134,17 @@ pub fn element(value: &Value) -> Result<Element, Unusable> {
         base_path,
         path,
     })
+}
+
+/// Reads a `max`: unlimited when it is `*` or nothing says. A JSON number is taken too: that is wrong, and the
+/// validation of the definition says so, but it is clear what is meant.
+fn most(max: Option<&Value>) -> Option<Option<u32>> {
+    match max {
+        None => Some(None),
+        Some(Value::String(text)) if text == "*" => Some(None),
+        Some(Value::String(text)) => text.parse().ok().map(Some),
+        Some(other) => other.as_u64().and_then(|number| u32::try_from(number).ok()).map(Some),
+    }
 }
 
 /// A member such as `fixedUri`: its type suffix and value. A primitive's `_` sibling alone counts as no value.

@@ -161,6 +161,7 @@ impl Work<'_> {
         self.profiled(node, element);
         check::narrows(self, node, id, element);
         merge::into(&mut node.element, element, self.url);
+        self.element_of_profile(node, element);
         if node.slice.is_empty() {
             node.element.remove("sliceName");
         }
@@ -180,6 +181,36 @@ impl Work<'_> {
         let Ok(known) = self.definitions.snapshot_within(profile, self.depth + 1) else { return };
         let Some(root) = known.elements.first().and_then(Value::as_object) else { return };
         merge::profile_root(&mut node.element, root);
+    }
+
+    /// A type whose profile points at one of its elements (`elementdefinition-profile-element`) takes what that element
+    /// says, and its children.
+    fn element_of_profile(&mut self, node: &mut Node, element: &Map<String, Value>) {
+        const POINTER: &str = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element";
+        let types = element.get("type").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let [one] = types else { return };
+        let pointed = list(one, "_profile").first().and_then(|first| {
+            let named = |extension: &&Value| extension.get("url").and_then(Value::as_str) == Some(POINTER);
+            list(first, "extension").iter().find(named)?.get("valueString")?.as_str()
+        });
+        let profile = list(one, "profile").first().and_then(Value::as_str);
+        let (Some(pointed), Some(profile)) = (pointed, profile) else { return };
+        let Ok(known) = self.definitions.snapshot_within(profile, self.depth + 1) else { return };
+        let Some(mut tree) = Node::tree(&known.elements) else { return };
+        let parts = segments(pointed);
+        let Some(source) = parts.get(1..).and_then(|below| tree.find_mut(below)) else { return };
+        node.children.clone_from(&source.children);
+        let mut merged = source.element.clone();
+        for name in ["slicing", "sliceName", "id", "path", "min", "max", "base", "type"] {
+            merged.remove(name);
+        }
+        merge::into(&mut node.element, &merged, self.url);
+        if let Some(Value::Array(types)) = node.element.get_mut("type") {
+            for one in types.iter_mut().filter_map(Value::as_object_mut) {
+                one.remove("profile");
+                one.remove("_profile");
+            }
+        }
     }
 
     /// Makes the children of an element known: those of its content reference, its profile or its type.

@@ -7,9 +7,11 @@ use crate::definitions::read::{list, text};
 use serde_json::{Map, Value};
 
 fn most(max: Option<&Value>) -> Option<u64> {
-    match max.and_then(Value::as_str) {
-        Some("*") | None => Some(u64::MAX),
-        Some(number) => number.parse().ok(),
+    match max {
+        None => Some(u64::MAX),
+        Some(Value::String(text)) if text == "*" => Some(u64::MAX),
+        Some(Value::String(text)) => text.parse().ok(),
+        Some(other) => other.as_u64(),
     }
 }
 

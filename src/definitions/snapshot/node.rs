@@ -47,7 +47,8 @@ impl Node {
         Some(root)
     }
 
-    fn find_mut(&mut self, parts: &[(&str, Option<&str>)]) -> Option<&mut Node> {
+    /// The node at an id below this one: names and slices.
+    pub fn find_mut(&mut self, parts: &[(&str, Option<&str>)]) -> Option<&mut Node> {
         let mut at = self;
         for (name, slice) in parts {
             at = at.child_mut(name, slice.unwrap_or_default())?;

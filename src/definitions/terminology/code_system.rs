@@ -72,6 +72,8 @@ impl CodeSystem {
     pub(super) fn of(artefact: &Artefact) -> CodeSystem {
         let body = &artefact.body;
         let content = match text(body, "content").as_deref() {
+            // What supplements another system is no system of its own, whatever it says.
+            _ if body.get("supplements").is_some() => Content::Supplement,
             Some("complete") => Content::Complete,
             Some("fragment") => Content::Fragment,
             Some("example") => Content::Example,

@@ -84,8 +84,12 @@ impl Definitions {
         }
         let depth = open.len();
         open.push(reference.to_owned());
-        let made = match self.resource("ValueSet", reference) {
+        let whole = if reference.contains('#') { None } else { self.resource("ValueSet", reference) };
+        let made = match whole {
             Some(artefact) => Some(Arc::new(self.compile(&artefact, open))),
+            None if reference.contains('#') => {
+                self.contained(reference).map(|body| Arc::new(self.compile_value_set(&body)))
+            }
             None => self.whole_system(reference).map(|system| Arc::new(ValueSet::whole(reference, system))),
         };
         open.truncate(depth);
@@ -94,6 +98,16 @@ impl Definitions {
             write_lock(&self.terms.value_sets).insert(reference.to_owned(), made.clone());
         }
         made
+    }
+
+    /// A value set contained in another definition: `http://…/StructureDefinition/x#id`.
+    fn contained(&self, reference: &str) -> Option<Value> {
+        let (url, id) = reference.split_once('#')?;
+        let holders = ["StructureDefinition", "ValueSet", "Questionnaire", "ConceptMap"];
+        holders.iter().filter_map(|holder| self.resource(holder, url)).find_map(|holder| {
+            let contained = super::read::list(&holder.body, "contained");
+            contained.iter().find(|one| one.get("id").and_then(Value::as_str) == Some(id)).cloned()
+        })
     }
 
     /// The code system that names this canonical as the value set of all its codes.

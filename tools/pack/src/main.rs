@@ -1,9 +1,11 @@
-//! Turns the npm package `hl7.fhir.r4.examples@4.0.1` into `profiles/r4/definitions.pack`.
+//! Turns the npm package `hl7.fhir.r4.examples@4.0.1` into `profiles/r4/definitions.pack`, and HL7's extensions pack,
+//! `hl7.fhir.uv.extensions.r4`, into `profiles/r4/extensions.pack`, which holds only what the first does not define.
 //!
-//! Run it from the project's root, after the package was fetched from a registry:
+//! Run it from the project's root, after the packages were fetched from a registry:
 //!
 //! ```text
-//! cargo run --release --manifest-path tools/pack/Cargo.toml -- hl7.fhir.r4.examples-4.0.1.tgz profiles/r4
+//! cargo run --release --manifest-path tools/pack/Cargo.toml -- \
+//!     hl7.fhir.r4.examples-4.0.1.tgz hl7.fhir.uv.extensions.r4-5.3.0-ballot-tc1.tgz profiles/r4
 //! ```
 //!
 //! The pack is a header line, the length of the index (compressed and plain, little-endian), the index and the
@@ -18,31 +20,47 @@ use flate2::read::GzDecoder;
 use flate2::write::DeflateEncoder;
 use serde_json::Value;
 use sha1::{Digest, Sha1};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::path::Path;
 
-const SHA1: &str = "537ea7db3f3c7b3575fe2eaa7808bad21261cca3";
-const HEADER: &[u8] = b"SGW-FHIR-PACK 1 hl7.fhir.r4.examples 4.0.1\n";
+/// The SHA-1 of each package, the first line of its pack and the pack's name.
+const PACKAGES: [(&str, &[u8], &str); 2] = [
+    (
+        "537ea7db3f3c7b3575fe2eaa7808bad21261cca3",
+        b"SGW-FHIR-PACK 1 hl7.fhir.r4.examples 4.0.1\n",
+        "definitions.pack",
+    ),
+    (
+        "b8722abcafb2ab45b0974f753ebc9ca7c6048a5b",
+        b"SGW-FHIR-PACK 1 hl7.fhir.uv.extensions.r4 5.3.0-ballot-tc1\n",
+        "extensions.pack",
+    ),
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(package), Some(folder)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: pack PACKAGE.tgz FOLDER".into());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [first, second, folder] = arguments.as_slice() else {
+        return Err("usage: pack DEFINITIONS.tgz EXTENSIONS.tgz FOLDER".into());
     };
-    let bytes = std::fs::read(&package)?;
-    let digest: String = Sha1::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if digest != SHA1 {
-        return Err(format!("`{package}` has the SHA-1 {digest}, expected {SHA1}").into());
+    let mut known = BTreeSet::new();
+    for (package, (sha1, header, name)) in [first, second].into_iter().zip(PACKAGES) {
+        let bytes = std::fs::read(package)?;
+        let digest: String = Sha1::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        if digest != sha1 {
+            return Err(format!("`{package}` has the SHA-1 {digest}, expected {sha1}").into());
+        }
+        let mut artefacts = read(&bytes)?;
+        artefacts.retain(|(_, url), _| !known.contains(url));
+        known.extend(artefacts.keys().map(|(_, url)| url.clone()));
+        let pack = write(header, &artefacts)?;
+        std::fs::write(Path::new(folder).join(name), &pack)?;
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (kind, _) in artefacts.keys() {
+            *counts.entry(kind).or_default() += 1;
+        }
+        println!("{name}: {} artefacts, {} bytes: {counts:?}", artefacts.len(), pack.len());
     }
-    let artefacts = read(&bytes)?;
-    let pack = write(&artefacts)?;
-    std::fs::write(Path::new(&folder).join("definitions.pack"), &pack)?;
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (kind, _) in artefacts.keys() {
-        *counts.entry(kind).or_default() += 1;
-    }
-    println!("{} artefacts, {} bytes: {counts:?}", artefacts.len(), pack.len());
     Ok(())
 }
 
@@ -53,7 +71,8 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<(String, String), Value>, Box<dyn std::
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("").to_owned();
-        if !name.ends_with(".json") || !name.contains('-') {
+        let nested = path.components().count() != 2;
+        if nested || !name.ends_with(".json") || !name.contains('-') {
             continue;
         }
         let mut text = String::new();
@@ -69,7 +88,7 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<(String, String), Value>, Box<dyn std::
     Ok(artefacts)
 }
 
-fn write(artefacts: &BTreeMap<(String, String), Value>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+fn write(header: &[u8], artefacts: &BTreeMap<(String, String), Value>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let mut index = String::new();
     let mut bodies = Vec::new();
     for ((kind, url), artefact) in artefacts {
@@ -96,7 +115,7 @@ fn write(artefacts: &BTreeMap<(String, String), Value>) -> Result<Vec<u8>, Box<d
         bodies.extend_from_slice(&body);
     }
     let packed = deflate(index.as_bytes())?;
-    let mut pack = HEADER.to_vec();
+    let mut pack = header.to_vec();
     pack.extend_from_slice(&u32::try_from(packed.len())?.to_le_bytes());
     pack.extend_from_slice(&u32::try_from(index.len())?.to_le_bytes());
     pack.extend_from_slice(&packed);
