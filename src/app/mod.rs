@@ -7,9 +7,11 @@ mod convert;
 mod mapping;
 mod demo;
 mod init;
+mod profiles;
 mod receive;
 mod serve;
 mod site;
+mod snapshot;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -46,6 +48,10 @@ enum Command {
     Mapping(mapping::Args),
     /// Validate resources against FHIR R4 and profiles.
     Validate(validate::Args),
+    /// Print what a profile says in full.
+    Snapshot(snapshot::Args),
+    /// List the profiles that are known.
+    Profiles(profiles::Args),
 }
 
 /// Exit code: the answer is no (invalid, refused, not verified).
@@ -66,6 +72,8 @@ pub fn main() -> ExitCode {
         Command::Convert(args) => convert::run(args),
         Command::Mapping(args) => mapping::run(args),
         Command::Validate(args) => validate::run(args),
+        Command::Snapshot(args) => snapshot::run(args),
+        Command::Profiles(args) => profiles::run(args),
     }
 }
 

@@ -120,13 +120,28 @@ impl Definitions {
         let artefact = self
             .resource("StructureDefinition", reference)
             .ok_or_else(|| Unusable::new(format!("the definition `{reference}` is not loaded")))?;
-        let snapshot = self.snapshot(reference)?;
-        let mut body = artefact.body.clone();
-        if let Some(members) = body.as_object_mut() {
-            let mut holder = Map::new();
-            holder.insert("element".to_owned(), Value::Array(snapshot.elements.to_vec()));
-            members.insert("snapshot".to_owned(), Value::Object(holder));
-        }
-        Ok(body)
+        Ok(placed(&artefact, &self.snapshot(reference)?))
     }
+
+    /// A StructureDefinition with a snapshot generated from its differential, even where it carries one; the
+    /// definition of a type, which has no base to start from, as it is.
+    pub fn regenerated(&self, reference: &str) -> Result<Value, Unusable> {
+        let artefact = self
+            .resource("StructureDefinition", reference)
+            .ok_or_else(|| Unusable::new(format!("the definition `{reference}` is not loaded")))?;
+        if artefact.body.get("differential").is_none() {
+            return self.with_snapshot(reference);
+        }
+        Ok(placed(&artefact, &self.generate(&artefact)?))
+    }
+}
+
+fn placed(artefact: &Artefact, snapshot: &Generated) -> Value {
+    let mut body = artefact.body.clone();
+    if let Some(members) = body.as_object_mut() {
+        let mut holder = Map::new();
+        holder.insert("element".to_owned(), Value::Array(snapshot.elements.to_vec()));
+        members.insert("snapshot".to_owned(), Value::Object(holder));
+    }
+    body
 }
