@@ -175,11 +175,23 @@ fn type_reference(value: &Value, is_resource_id: bool) -> Option<TypeReference> 
     Some(TypeReference {
         code,
         profiles: texts(value, "profile"),
+        profile_elements: profile_elements(value),
         targets: texts(value, "targetProfile"),
         aggregation: texts(value, "aggregation"),
         versioning: text(value, "versioning"),
         extensions,
     })
+}
+
+/// The ids that `elementdefinition-profile-element` gives beside the profiles of a type.
+fn profile_elements(value: &Value) -> Vec<String> {
+    let extensions = list(value, "_profile").iter().flat_map(|one| list(one, "extension"));
+    extensions
+        .filter(|extension| {
+            text(extension, "url").is_some_and(|url| url.ends_with("/elementdefinition-profile-element"))
+        })
+        .filter_map(|extension| text(extension, "valueString"))
+        .collect()
 }
 
 fn binding(value: &Value) -> Option<Binding> {

@@ -152,6 +152,8 @@ pub struct TypeReference {
     pub code: String,
     /// Profiles on the type, one of which must be met.
     pub profiles: Vec<String>,
+    /// The element of each profile that is meant, where the extension `elementdefinition-profile-element` names one.
+    pub profile_elements: Vec<String>,
     /// Profiles on the target of a reference or canonical, one of which must be met.
     pub targets: Vec<String>,
     /// Where the target of a reference may stand: `contained`, `referenced`, `bundled`.

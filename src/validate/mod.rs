@@ -3,6 +3,7 @@
 //! Implements <https://hl7.org/fhir/R4/validation.html>. `docs/validation-rules.md` lists the rules.
 
 mod bundle;
+mod conformance;
 mod demands;
 pub mod formats;
 mod narrative;

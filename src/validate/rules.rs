@@ -75,7 +75,6 @@ rules! {
     CODE_DISPLAY "code-display" "value" "datatypes.html#Coding" "a display is one the code system gives the code";
     CODE_INACTIVE "code-inactive" "business-rule" "codesystem.html" "a code is active";
     CODE_ABSTRACT "code-abstract" "business-rule" "codesystem.html" "a code that is chosen is not abstract";
-    CODE_FORM "code-form" "code-invalid" "terminologies-systems.html" "a code has the form its outside code system gives codes";
     CODING_SYSTEM "coding-system" "value" "datatypes.html#Coding" "the system of a coding is the absolute URI of a code system";
     SLICING_CLOSED "slicing-closed" "structure" "profiling.html#slicing" "an element of a closed slicing is in a slice";
     SLICING_ORDER "slicing-order" "structure" "profiling.html#slicing" "slices stand in their order";
@@ -116,7 +115,6 @@ rules! {
     SD_SNAPSHOT "sd-snapshot" "business-rule" "structuredefinition.html" "a snapshot can be generated from the differential";
     SD_TYPE_PROFILE "sd-type-profile" "business-rule" "elementdefinition.html#ElementDefinition.type.profile" "a profile on a type is for that type";
     SD_EXPRESSION "sd-expression" "business-rule" "structuredefinition.html" "an invariant's expression is FHIRPath";
-    SD_OBLIGATION "sd-obligation" "business-rule" "structuredefinition.html" "an obligation profile changes nothing but obligations";
     VS_SYSTEM "vs-system" "business-rule" "valueset.html" "the system of an include is the absolute URI of a code system";
     VS_CODE "vs-code" "code-invalid" "valueset.html" "a concept or filter of an include suits its code system";
     CS_PROPERTY "cs-property" "business-rule" "codesystem.html#properties" "the properties of a code system agree with their definitions";
@@ -125,11 +123,66 @@ rules! {
     OD_PARAMETER "od-parameter" "business-rule" "operationdefinition.html" "the parameters of an operation agree with its profiles";
     Q_ITEM "q-item" "business-rule" "questionnaire.html" "the items of a questionnaire are consistent";
     QR_ITEM "qr-item" "business-rule" "questionnaireresponse.html" "the items and answers of a response are those of its questionnaire";
-    URN_FORM "urn-form" "value" "datatypes.html#uri" "a `urn:uuid:` or `urn:oid:` has the form of its kind";
     NOT_CHECKED "not-checked" "incomplete" "validation.html" "what could not be checked is said";
 }
 
 /// The rule of this name; `None` for the key of an invariant.
 pub fn find(name: &str) -> Option<&'static Rule> {
     ALL.iter().find(|rule| rule.name == name).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../docs/validation-rules.md");
+
+    #[test]
+    fn every_rule_is_documented_and_every_documented_rule_exists() {
+        let documented: Vec<&str> = PAGE
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `").and_then(|rest| rest.split('`').next()))
+            .collect();
+        for rule in ALL {
+            assert!(documented.contains(&rule.name), "`{}` is not in docs/validation-rules.md", rule.name);
+        }
+        for name in documented {
+            assert!(
+                find(name).is_some(),
+                "docs/validation-rules.md describes `{name}`, which does not exist"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for (index, rule) in ALL.iter().enumerate() {
+            assert!(ALL.iter().skip(index + 1).all(|other| other.name != rule.name), "{}", rule.name);
+        }
+    }
+
+    #[test]
+    fn what_the_readers_report_is_in_the_catalogue() {
+        use crate::fhir::{json::Limits, tree::Tree};
+        let texts = [
+            r#"{"resourceType":7}"#,
+            r#"{"a":1,"a":2,"b":null,"c":[],"d":{},"e":"","f":[[1]],"_g":[{"id":"x"}],"g":["x","y"],"_h":"x","h":"x"}"#,
+        ];
+        for text in texts {
+            for problem in Tree::from_json(text, &Limits::DEFAULT).unwrap().problems() {
+                assert!(find(problem.rule).is_some(), "{}", problem.rule);
+            }
+        }
+        for text in ["{", "", "[1]", &"[".repeat(100)] {
+            assert!(find(Tree::from_json(text, &Limits::DEFAULT).unwrap_err().rule).is_some());
+        }
+        let text =
+            "<Flag xmlns='http://hl7.org/fhir' x='y'>t<status xmlns='urn:x' value=''/><contained/></Flag>";
+        for problem in Tree::from_xml(text, &Limits::DEFAULT).unwrap().problems() {
+            assert!(find(problem.rule).is_some(), "{}", problem.rule);
+        }
+        for text in ["<a", "<!DOCTYPE a><a/>", "<a>&x;</a>"] {
+            assert!(find(Tree::from_xml(text, &Limits::DEFAULT).unwrap_err().rule).is_some());
+        }
+    }
 }

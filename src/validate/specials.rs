@@ -9,6 +9,7 @@ pub(super) fn specials(walk: &mut Walk<'_>, node: NodeId, type_name: &str) {
     if type_name == "Bundle" {
         super::bundle::check(walk, node);
     }
+    super::conformance::check(walk, node, type_name);
     contained(walk, node);
 }
 

@@ -91,7 +91,7 @@ fn convert(element: &structure::Element, structure: &structure::Structure, regis
         children: Children::default(),
         slicing: None,
         values: ruled.then(|| Box::new(values)),
-        binding: element.binding.as_ref().and_then(binding).map(Box::new),
+        binding: element.binding.as_ref().and_then(|one| binding(one, element, structure)).map(Box::new),
         invariants: element
             .constraints
             .iter()
@@ -108,7 +108,26 @@ fn convert(element: &structure::Element, structure: &structure::Structure, regis
     }
 }
 
-fn binding(binding: &structure::Binding) -> Option<Binding> {
+/// The vital signs profiles of the published R4 bind the units of components as required; HL7's correction to R4 made
+/// that extensible, for a component may well have another unit.
+fn corrected(
+    strength: structure::Strength,
+    element: &structure::Element,
+    value_set: &str,
+) -> structure::Strength {
+    let units = value_set.starts_with("http://hl7.org/fhir/ValueSet/ucum-vitals-common");
+    if units && element.path.starts_with("Observation.component.value") {
+        structure::Strength::Extensible
+    } else {
+        strength
+    }
+}
+
+fn binding(
+    binding: &structure::Binding,
+    element: &structure::Element,
+    structure: &structure::Structure,
+) -> Option<Binding> {
     let additional: Vec<_> = binding
         .additional
         .iter()
@@ -125,8 +144,12 @@ fn binding(binding: &structure::Binding) -> Option<Binding> {
     if example && binding.max_value_set.is_none() && additional.is_empty() {
         return None;
     }
+    let value_set = binding.value_set.as_deref().unwrap_or("");
+    let strength = corrected(binding.strength, element, value_set);
+    // `#id` is a value set that the profile itself contains.
+    let local = value_set.starts_with('#').then(|| format!("{}{value_set}", structure.url));
     Some(Binding {
-        value_set: Bound::new(binding.strength, binding.value_set.as_deref().unwrap_or("")),
+        value_set: Bound::new(strength, local.as_deref().unwrap_or(value_set)),
         most: binding.max_value_set.as_deref().map(|most| Bound::new(structure::Strength::Required, most)),
         additional,
     })
@@ -156,6 +179,7 @@ fn of_type(
                 Class::Quantity
             }
             "Identifier" => Class::Identifier,
+            "Attachment" => Class::Attachment,
             "Element" | "BackboneElement" => Class::Backbone,
             _ if structure.kind != structure::StructureKind::Logical && registry.is_resource(code) => {
                 Class::Resource
@@ -169,6 +193,7 @@ fn of_type(
         code: code.into(),
         member: member.into(),
         class,
+        parts: reference.profile_elements.iter().map(|id| id.as_str().into()).collect(),
         profiles: reference.profiles.iter().map(|url| url.as_str().into()).collect(),
         targets: targets.collect(),
         aggregation: reference

@@ -1,7 +1,7 @@
 //! What a slice expects at the places its discriminators name, found in its definition once.
 
 use super::registry::Registry;
-use super::slices::{Discriminator, DiscriminatorKind, Expectation, Slice, Slicing, Step};
+use super::slices::{Discriminator, DiscriminatorKind, Expectation, Slice, Slicing, Step, steps};
 use super::{Element, Schema, Strength};
 use serde_json::Value;
 
@@ -153,6 +153,26 @@ impl Registry {
         }
     }
 
+    /// Whether a discriminator's path leads somewhere from a path of a type, by the base definitions.
+    pub fn leads(&self, type_name: &str, path: &str, discriminator: &str) -> bool {
+        let (Some(schema), Some(then)) = (self.of_type(type_name), steps(discriminator)) else { return true };
+        let Some(root) = schema.element(0) else { return true };
+        let mut all: Vec<Step> = Vec::new();
+        for part in path.split('.').skip(1) {
+            all.push(Step::Child(part.strip_suffix("[x]").unwrap_or(part).into()));
+        }
+        let mut known = false;
+        self.locate(&schema, root, &all, 0, &mut |_, _| known = true);
+        if !known || then.iter().any(|step| matches!(step, Step::Resolve | Step::Extension(_))) {
+            // The sliced element may be named by its type, or the target not be known: nothing can be said.
+            return true;
+        }
+        all.extend(then);
+        let mut found = false;
+        self.locate(&schema, root, &all, 0, &mut |_, _| found = true);
+        found
+    }
+
     /// The elements one step leads to.
     fn step(&self, schema: &Schema, element: &Element, step: &Step, on: &mut dyn FnMut(&Schema, &Element)) {
         match step {
@@ -218,6 +238,15 @@ impl Registry {
                 }
             }
         };
+        for one in &element.types {
+            for (profile, part) in one.profiles.iter().zip(&one.parts) {
+                if let Some(defined) = self.profile(profile)
+                    && let Some(described) = defined.elements.iter().find(|element| element.id == *part)
+                {
+                    search(&defined, described, on);
+                }
+            }
+        }
         if !element.children.is_empty() {
             return search(schema, element, on);
         }

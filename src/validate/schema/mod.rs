@@ -156,6 +156,8 @@ pub(super) struct Type {
     pub member: Box<str>,
     pub class: Class,
     pub profiles: Vec<Box<str>>,
+    /// For a profile that describes one element of another resource's profile: that element's id.
+    pub parts: Vec<Box<str>>,
     pub targets: Vec<Target>,
     pub aggregation: Vec<Aggregation>,
     pub versioning: Versioning,
@@ -173,6 +175,7 @@ pub(super) enum Class {
     Concept,
     Quantity,
     Identifier,
+    Attachment,
     Reference,
     Extension,
     /// Its children stand in the same snapshot.

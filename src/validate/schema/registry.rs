@@ -6,7 +6,7 @@ use super::{Kind, Schema};
 use crate::definitions::{Definitions, structure};
 use crate::fhirpath::Expression;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// The compiled definitions.
 pub(in super::super) struct Registry {
@@ -15,6 +15,7 @@ pub(in super::super) struct Registry {
     profiles: RwLock<HashMap<String, Option<Arc<Schema>>>>,
     invariants: Mutex<HashMap<(String, String), Arc<Invariant>>>,
     expressions: Mutex<HashMap<String, Result<Arc<Expression>, String>>>,
+    globals: OnceLock<Vec<(String, String)>>,
 }
 
 impl Registry {
@@ -25,6 +26,7 @@ impl Registry {
             profiles: RwLock::default(),
             invariants: Mutex::default(),
             expressions: Mutex::default(),
+            globals: OnceLock::new(),
         }
     }
 
@@ -90,6 +92,22 @@ impl Registry {
             })
         });
         Some(shared.clone())
+    }
+
+    /// The profiles that loaded implementation guides ask of every resource of a type (`ImplementationGuide.global`).
+    pub fn global(&self, type_name: &str) -> Vec<Arc<Schema>> {
+        let all = self.globals.get_or_init(|| {
+            let guides = self.definitions.given().filter(|one| one.resource_type == "ImplementationGuide");
+            let globals = guides.flat_map(|guide| {
+                guide.body.get("global").and_then(|list| list.as_array()).cloned().unwrap_or_default()
+            });
+            let text = |one: &serde_json::Value, name: &str| {
+                one.get(name).and_then(|text| text.as_str()).map(str::to_owned)
+            };
+            globals.filter_map(|one| Some((text(&one, "type")?, text(&one, "profile")?))).collect()
+        });
+        let of_type = all.iter().filter(|(name, _)| name == type_name);
+        of_type.filter_map(|(_, profile)| self.profile(profile)).collect()
     }
 
     /// An expression of a definition, parsed once.

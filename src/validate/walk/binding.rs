@@ -6,6 +6,7 @@ use super::Walk;
 use crate::definitions::terminology::{Membership, ValueSet};
 use crate::fhir::Severity;
 use crate::fhir::tree::NodeId;
+use crate::validate::Core;
 use crate::validate::rules::{self, Rule};
 use crate::validate::schema::{Binding, Bound, Class, Strength};
 use std::sync::Arc;
@@ -38,8 +39,8 @@ impl Walk<'_> {
         if bound.canonical.is_empty() {
             return;
         }
-        let known = bound.set.get_or_init(|| core.definitions.value_set(&bound.canonical));
-        let Some(set) = self.contained_set(node, &bound.canonical).or_else(|| known.clone()) else {
+        let known = bound.set.get_or_init(|| value_set(core, &bound.canonical));
+        let Some(set) = known.clone() else {
             self.unchecked("value-set", &bound.canonical, node, "its definition is not known");
             return;
         };
@@ -70,12 +71,6 @@ impl Walk<'_> {
                 }
             }
         }
-    }
-
-    /// A value set that the resource itself contains (`#id`).
-    fn contained_set(&self, node: NodeId, canonical: &str) -> Option<Arc<ValueSet>> {
-        let _ = (self, node, canonical);
-        None
     }
 
     /// Asks a value set for all codes of an element.
@@ -177,4 +172,13 @@ fn choices(set: &ValueSet) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// The value set of a canonical, which may be one that a profile contains (`profile#id`).
+fn value_set(core: &Core, canonical: &str) -> Option<Arc<ValueSet>> {
+    let Some((profile, id)) = canonical.split_once('#') else { return core.definitions.value_set(canonical) };
+    let artefact = core.definitions.resource("StructureDefinition", profile)?;
+    let contained = artefact.body.get("contained")?.as_array()?;
+    let found = contained.iter().find(|one| one.get("id").and_then(|found| found.as_str()) == Some(id))?;
+    Some(Arc::new(core.definitions.compile_value_set(found)))
 }

@@ -7,7 +7,16 @@ use crate::validate::schema::{Class, Element, Schema};
 
 impl Walk<'_> {
     /// Checks the children of `node` by the children that `element` has in the snapshot of `schema`.
-    pub(super) fn children(&mut self, node: NodeId, schema: &Schema, element: &Element) {
+    ///
+    /// `fallback` is the definition of the type, for children that the snapshot does not list because the element has a
+    /// choice of types.
+    pub(super) fn children(
+        &mut self,
+        node: NodeId,
+        schema: &Schema,
+        element: &Element,
+        fallback: Option<&Schema>,
+    ) {
         let tree = self.tree;
         let slots = &element.children.slots;
         let base = self.counts.len();
@@ -18,7 +27,9 @@ impl Walk<'_> {
         for child in tree.children(node) {
             let name = tree.name(child);
             let Some(member) = element.children.find(name) else {
-                self.unknown(child, element);
+                if !self.by_type(child, fallback) {
+                    self.unknown(child, element);
+                }
                 continue;
             };
             let slot = usize::from(member.slot);
@@ -63,6 +74,19 @@ impl Walk<'_> {
             }
         }
         self.counts.truncate(base);
+    }
+
+    /// Checks a child by the definition of its holder's type; answers whether there is one.
+    fn by_type(&mut self, child: NodeId, fallback: Option<&Schema>) -> bool {
+        let Some(schema) = fallback else { return false };
+        let Some(member) = schema.element(0).and_then(|root| root.children.find(self.tree.name(child)))
+        else {
+            return false;
+        };
+        let slot = schema.element(0).and_then(|root| root.children.slots.get(usize::from(member.slot)));
+        let Some(definition) = slot.and_then(|index| schema.element(*index as usize)) else { return false };
+        self.element(child, schema, definition, definition.types.get(usize::from(member.of_type)));
+        true
     }
 
     #[cold]

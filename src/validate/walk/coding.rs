@@ -72,6 +72,11 @@ impl Walk<'_> {
                     format!("the code is no longer active in `{system}`")
                 });
             }
+            if concept.is_abstract {
+                self.warning(rules::CODE_ABSTRACT, node, || {
+                    format!("the code groups others of `{system}` and should not be chosen")
+                });
+            }
             if let Some(display) = display {
                 self.display(display, concept, system);
             }
@@ -101,12 +106,21 @@ impl Walk<'_> {
         self.error(rules::CODE_DISPLAY, node, || format!("`{system}` calls this code `{preferred}`{shown}"));
     }
 
-    pub(super) fn demands(
-        &mut self,
-        _node: NodeId,
-        _element: &crate::validate::schema::Element,
-        _schema: &crate::validate::schema::Schema,
-    ) {
+    /// The stated size of an attachment is that of its data.
+    pub(super) fn attachment(&mut self, node: NodeId) {
+        let tree = self.tree;
+        let (Some(size), Some(data)) = (tree.child_value(node, "size"), tree.child_value(node, "data"))
+        else {
+            return;
+        };
+        let characters = data.bytes().filter(|byte| !byte.is_ascii_whitespace());
+        let digits = characters.filter(|byte| *byte != b'=').count();
+        let length = digits * 3 / 4;
+        if size.parse::<usize>().is_ok_and(|size| size != length) {
+            self.error(rules::ATTACHMENT_SIZE, node, || {
+                format!("the stated size is not that of the data, which has {length} bytes")
+            });
+        }
     }
 
     /// The system of an identifier is absolute.

@@ -32,6 +32,7 @@ impl Walk<'_> {
                 Some(Class::Coding) => self.coding(node),
                 Some(Class::Quantity) => self.quantity(node),
                 Some(Class::Identifier) => self.identifier(node),
+                Some(Class::Attachment) => self.attachment(node),
                 Some(Class::Reference) => self.reference(node, of_type, element),
                 _ => {}
             }
@@ -42,7 +43,7 @@ impl Walk<'_> {
                 self.bound(node, binding, class);
             }
             if class == Some(Class::Resource) {
-                self.slot(node, of_type);
+                self.slot(node, element, of_type);
             } else {
                 self.inside(node, schema, element, of_type);
             }
@@ -69,9 +70,15 @@ impl Walk<'_> {
             }
         }
         if own {
-            self.children(node, schema, element);
+            let choice = element.choice && element.types.len() > 1;
+            let registry = &self.core.registry;
+            let fallback = match of_type {
+                Some(one) if choice => one.schema.get_or_init(|| registry.of_type(&one.code)).clone(),
+                _ => None,
+            };
+            self.children(node, schema, element, fallback.as_deref());
         } else if let Some(shared) = element.content.and_then(|index| schema.element(index)) {
-            self.children(node, schema, shared);
+            self.children(node, schema, shared, None);
             for invariant in &shared.invariants {
                 if !element.invariants.iter().any(|known| Arc::ptr_eq(known, invariant)) {
                     self.invariant(node, invariant, None);
@@ -90,8 +97,28 @@ impl Walk<'_> {
         } else {
             self.typed(node, element, of_type, own);
         }
-        if !of_type.profiles.is_empty() {
+        if of_type.class == Class::Backbone && !of_type.parts.is_empty() {
+            self.parts(node, of_type);
+        } else if !of_type.profiles.is_empty() {
             self.one_of(node, &of_type.profiles);
+        }
+    }
+
+    /// Elements of other profiles that describe this one (`elementdefinition-profile-element`).
+    fn parts(&mut self, node: NodeId, of_type: &Type) {
+        let core = self.core;
+        for (profile, part) in of_type.profiles.iter().zip(&of_type.parts) {
+            match core.registry.profile(profile) {
+                Some(schema) => match schema.elements.iter().find(|element| element.id == *part) {
+                    Some(element) => self.element(node, &schema, element, element.types.first()),
+                    None => self.error(rules::PROFILE_UNRESOLVED, node, || {
+                        format!("`{profile}` has no element `{part}`")
+                    }),
+                },
+                None => self.error(rules::PROFILE_UNRESOLVED, node, || {
+                    format!("the profile `{profile}` that the definition asks for is not known")
+                }),
+            }
         }
     }
 
@@ -101,7 +128,7 @@ impl Walk<'_> {
         let Some(schema) = of_type.schema.get_or_init(|| registry.of_type(&of_type.code)) else { return };
         let Some(root) = schema.element(0) else { return };
         if !own && element.content.is_none() {
-            self.children(node, schema, root);
+            self.children(node, schema, root, None);
         }
         for invariant in &root.invariants {
             if !element.invariants.iter().any(|known| Arc::ptr_eq(known, invariant)) {
@@ -141,10 +168,13 @@ impl Walk<'_> {
     }
 
     /// A place that holds a whole resource.
-    fn slot(&mut self, node: NodeId, of_type: Option<&Type>) {
-        let Some(of_type) = of_type else { return };
+    fn slot(&mut self, node: NodeId, element: &Element, of_type: Option<&Type>) {
+        let Some(first) = of_type else { return };
+        let found = self.tree.resource_type(node);
+        let fits = |one: &&Type| found.is_none_or(|name| self.core.registry.is_a(name, &one.code));
+        let of_type = element.types.iter().find(fits).unwrap_or(first);
         let code = of_type.code.as_ref();
-        if let Some(found) = self.tree.resource_type(node)
+        if let Some(found) = found
             && code != "Resource"
             && found != code
             && !self.core.registry.is_a(found, code)

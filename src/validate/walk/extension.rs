@@ -93,6 +93,7 @@ impl Walk<'_> {
             "https://example.com/",
             "http://acme.com/",
             "http://acme.org/",
+            "http://hl7.org/fhir/test/",
         ]
         .iter()
         .any(|prefix| url.starts_with(prefix))

@@ -163,15 +163,36 @@ impl Walk<'_> {
         self.local(resource, &mut |value| {
             local.insert(value);
         });
+        let mut linked: Option<Vec<String>> = None;
         tree.named(resource, "contained").all(|one| {
             let id = tree.child_value(one, "id").unwrap_or("");
             if local.contains(id) {
+                return true;
+            }
+            // An image or link in a narrative refers to it as well.
+            if linked.get_or_insert_with(|| self.narrative_links(resource)).iter().any(|link| link == id) {
                 return true;
             }
             let mut refers = false;
             self.local(one, &mut |value| refers |= value.is_empty());
             refers
         })
+    }
+
+    /// Every local link in the narratives of a resource.
+    fn narrative_links(&self, resource: NodeId) -> Vec<String> {
+        let tree = self.tree;
+        let mut links = Vec::new();
+        let mut open = vec![resource];
+        while let Some(at) = open.pop() {
+            for child in tree.children(at) {
+                if tree.name(child) == "div" && tree.value(child).is_some() {
+                    links.extend(crate::validate::narrative::look(tree.value(child).unwrap_or("")).links);
+                }
+                open.push(child);
+            }
+        }
+        links
     }
 
     /// Every local reference (`#id`) within a resource, without the `#`.

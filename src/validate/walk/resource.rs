@@ -40,6 +40,7 @@ impl Walk<'_> {
         }
         let root = node == self.tree.root();
         let mut claimed = self.claimed(node);
+        claimed.extend(core.registry.global(type_name));
         claimed.extend(super::super::vital_signs::profiles(self, node));
         let covered = profiles.iter().chain(&claimed).any(|profile| {
             profile.complete && profile.type_name == type_name && self.core.registry.descends(profile, &base)
