@@ -1,9 +1,10 @@
 //! Conditions on the source, and the account of what no rule used: what is left out, and what may never be.
 
-use super::evaluate::Engine;
+use super::evaluate::{DELETED, Engine};
 use super::ledger::{Outcome, Reason};
 use super::model::Condition;
-use super::tree::{NONE, NodeId, ROOT};
+use super::path::Path;
+use super::tree::NodeId;
 use crate::fhir::Issue;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ impl<'e> Engine<'e, '_> {
                 });
                 hit
             }
-            Condition::Exists(path) => self.read(path, at).is_some(),
+            Condition::Exists(path) => !self.texts(path, at).is_empty() || self.read(path, at).is_some(),
             Condition::Not(inner) => !self.test(inner, at),
             Condition::All(all) => all.iter().all(|c| self.test(c, at)),
             Condition::Any(any) => any.iter().any(|c| self.test(c, at)),
@@ -49,6 +50,17 @@ impl<'e> Engine<'e, '_> {
         }
     }
 
+    /// The values at or below what a path leads to: a text is put together from all that it holds.
+    pub(super) fn texts(&self, path: &Path, at: NodeId) -> Vec<NodeId> {
+        let mut values = Vec::new();
+        path.visit(self.tree, at, &mut |id| {
+            self.below(id, &mut |v| values.push(v));
+            true
+        });
+        values.retain(|v| self.text(*v) != DELETED && !self.tree.node(*v).is_some_and(|n| n.attribute));
+        values
+    }
+
     /// The values at or below a node.
     pub(super) fn below(&self, at: NodeId, found: &mut dyn FnMut(NodeId)) {
         if self.tree.node(at).is_some_and(|n| n.text.is_some()) {
@@ -62,12 +74,12 @@ impl<'e> Engine<'e, '_> {
     pub(super) fn drops(&mut self) {
         let mapping = self.mapping;
         for drop in &mapping.drops {
-            if drop.when.as_ref().is_some_and(|c| !self.test(c, ROOT)) {
+            if drop.when.as_ref().is_some_and(|c| !self.test(c, self.scope)) {
                 continue;
             }
             let mut values = Vec::new();
             for path in &drop.paths {
-                path.visit(self.tree, NONE, &mut |id| {
+                path.visit(self.tree, self.scope, &mut |id| {
                     self.below(id, &mut |v| values.push(v));
                     true
                 });
@@ -83,7 +95,7 @@ impl<'e> Engine<'e, '_> {
         let mapping = self.mapping;
         let mut values = Vec::new();
         for path in &mapping.critical {
-            path.visit(self.tree, NONE, &mut |id| {
+            path.visit(self.tree, self.scope, &mut |id| {
                 self.below(id, &mut |v| values.push(v));
                 true
             });

@@ -51,6 +51,8 @@ fn sender(source: &Source) -> Map<String, Value> {
 /// What a Provenance tells about a message.
 pub(super) struct Origin<'o> {
     pub(super) message_id: Option<&'o str>,
+    /// The place of the record in a source that holds many, else empty.
+    pub(super) record: &'o str,
     pub(super) mapping: &'o str,
     pub(super) version: &'o str,
 }
@@ -61,7 +63,7 @@ fn provenance(
     origin: &Origin<'_>,
     facts: &[&Made],
 ) -> Map<String, Value> {
-    let key = origin.message_id.unwrap_or(&context.received_id);
+    let key = format!("{}{}", origin.message_id.unwrap_or(&context.received_id), origin.record);
     let targets: Vec<Value> = facts.iter().map(|f| json!({"reference": f.reference()})).collect();
     let what = match origin.message_id {
         Some(id) => json!({"system": systems::canonical(&format!("Id/{}/message", source.id)), "value": id}),
@@ -70,7 +72,7 @@ fn provenance(
     let kind = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
     let mut out = Map::new();
     out.insert("resourceType".into(), "Provenance".into());
-    out.insert("id".into(), id(source, "Provenance", key).to_string().into());
+    out.insert("id".into(), id(source, "Provenance", &key).to_string().into());
     out.insert("target".into(), Value::Array(targets));
     out.insert("recorded".into(), context.now.to_string().into());
     // The plan that was followed is the mapping in its version.

@@ -237,7 +237,13 @@ fn block(name: &str, node: &Node, scope: &mut Scope<'_>) -> Block {
 }
 
 fn concern(node: &Node, segment: Option<&str>, scope: &mut Scope<'_>) -> Concern {
-    node.only(&["code", "display", "tables", "unmapped"], &mut scope.errors);
+    node.only(&["code", "value", "display", "tables", "unmapped"], &mut scope.errors);
+    let constant = node.get("value").and_then(Node::text);
+    if constant.is_some() == node.get("code").is_some() {
+        scope
+            .errors
+            .push(node.error("a concern has `code`, where its code stands, or `value`, the code itself"));
+    }
     let mut tables = Vec::new();
     for table in node.get("tables").map(Node::items).unwrap_or_default() {
         let name = table.text().unwrap_or_default();
@@ -251,6 +257,7 @@ fn concern(node: &Node, segment: Option<&str>, scope: &mut Scope<'_>) -> Concern
     }
     Concern {
         code: paths(node.get("code"), segment, scope),
+        constant,
         display: paths(node.get("display"), segment, scope),
         tables,
         unmapped: node.get("unmapped").map_or(Unmapped::Refuse, |n| unmapped(n, scope)),

@@ -7,6 +7,7 @@
 use super::tree::{Notation, ROOT, Tree};
 use super::{Limits, Unreadable};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The delimiters of one message, from MSH-1 and MSH-2.
 #[derive(Clone, Copy, Debug)]
@@ -53,20 +54,24 @@ pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Tree<'a>, Unreadable> 
     }
     let start = text.len() - text.trim_start_matches(['\r', '\n', ' ', '\u{feff}', '\u{b}']).len();
     let body = text.get(start..).unwrap_or_default();
-    if !body.starts_with("MSH") {
+    if !matches!(body.get(..3), Some("MSH" | "FHS" | "BHS")) {
         return Err(Unreadable::NotHl7);
     }
     let header = body.split(['\r', '\n']).next().unwrap_or_default();
     let delimiters = Delimiters::of(header)?;
     let mut tree = Tree::new(Notation::Er7, 64 + text.len() / 8);
-    let mut at = start;
+    let (mut at, mut segments, mut counts) = (start, 0, HashMap::new());
     for line in body.split(['\r', '\n']) {
         let offset = at;
         at += line.len() + 1;
         if line.is_empty() || line == "\u{1c}" {
             continue;
         }
-        segment(&mut tree, line, offset, &delimiters)?;
+        segment(&mut tree, line, offset, &delimiters, &mut counts)?;
+        segments += 1;
+        if segments > limits.segments {
+            return Err(Unreadable::TooManyValues { limit: limits.segments });
+        }
         if tree.len() > limits.values {
             return Err(Unreadable::TooManyValues { limit: limits.values });
         }
@@ -74,17 +79,22 @@ pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Tree<'a>, Unreadable> 
     Ok(tree)
 }
 
-fn segment<'a>(tree: &mut Tree<'a>, line: &'a str, offset: usize, d: &Delimiters) -> Result<(), Unreadable> {
+fn segment<'a>(
+    tree: &mut Tree<'a>,
+    line: &'a str,
+    offset: usize,
+    d: &Delimiters,
+    counts: &mut HashMap<&'a str, u32>,
+) -> Result<(), Unreadable> {
     let name = line.get(..3).unwrap_or_default();
     let named = name.len() == 3 && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     let rest = line.get(3..).unwrap_or_default();
     if !named || !(rest.is_empty() || rest.as_bytes().first() == Some(&d.field)) {
         return Err(Unreadable::NotASegment { offset });
     }
-    let mut ordinal = 1;
-    for (_, earlier) in tree.children(ROOT) {
-        ordinal += u32::from(earlier.name == name);
-    }
+    let ordinal = counts.entry(name).or_insert(0);
+    *ordinal += 1;
+    let ordinal = *ordinal;
     let header = matches!(name, "MSH" | "FHS" | "BHS");
     let id = tree.push(ROOT, name, ordinal, offset);
     let mut number = u32::from(header);
@@ -185,6 +195,33 @@ impl<'a> Iterator for Split<'a> {
             None => self.rest.take(),
         }
     }
+}
+
+/// The messages of a payload: one, or those of a batch or file (FHS, BHS, then messages, BTS, FTS; v2.5.1 section
+/// 2.10.3), each with its offset; and the segments of the envelope.
+pub fn messages(text: &str) -> (Vec<&str>, Vec<&str>) {
+    let (mut messages, mut envelope) = (Vec::new(), Vec::new());
+    let (mut start, mut at): (Option<usize>, usize) = (None, 0);
+    for line in text.split(['\r', '\n']) {
+        let outer = line.get(..3).is_some_and(|n| matches!(n, "FHS" | "BHS" | "BTS" | "FTS"));
+        if outer || line.starts_with("MSH") {
+            if let Some(from) = start.take() {
+                messages.push(text.get(from..at).unwrap_or_default());
+            }
+            if outer {
+                envelope.push(line);
+            } else {
+                start = Some(at);
+            }
+        } else if start.is_none() && !line.trim().is_empty() {
+            start = Some(at);
+        }
+        at += line.len() + 1;
+    }
+    if let Some(from) = start {
+        messages.push(text.get(from..).unwrap_or_default());
+    }
+    (messages, envelope)
 }
 
 /// Resolves escape sequences (v2.5.1 section 2.7); an unknown or broken one is kept as it was written.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// What the sender writes for "delete this value" (HL7 v2.5.1 section 2.7.1).
-const DELETED: &str = "\"\"";
+pub(super) const DELETED: &str = "\"\"";
 
 /// How deep references between blocks may lead.
 const DEPTH: usize = 8;
@@ -43,6 +43,8 @@ pub(super) struct Engine<'e, 'a> {
     pub(super) issues: Vec<Issue>,
     pub(super) made: Vec<Option<Made>>,
     pub(super) patient: Option<usize>,
+    /// The record that is converted: the root, or one of many.
+    pub(super) scope: NodeId,
     depth: usize,
 }
 
@@ -68,6 +70,7 @@ impl<'e, 'a> Engine<'e, 'a> {
             issues: Vec::new(),
             made: Vec::new(),
             patient: None,
+            scope: ROOT,
             depth: 0,
         }
     }
@@ -77,7 +80,12 @@ impl<'e, 'a> Engine<'e, 'a> {
     pub(super) fn run(&mut self) {
         let mapping = self.mapping;
         for (index, block) in mapping.blocks.iter().enumerate().filter(|(_, b)| b.fact) {
-            for at in self.contexts(block, ROOT) {
+            for at in self.contexts(block, self.scope) {
+                if self.made.len() >= self.context.limits.facts * 4 {
+                    let text = format!("one submission may hold up to {} facts", self.context.limits.facts);
+                    self.issues.push(Issue::error("too-costly", "too-many-facts", self.tree.place(at), text));
+                    return;
+                }
                 self.make(index, at);
             }
         }
@@ -92,7 +100,7 @@ impl<'e, 'a> Engine<'e, 'a> {
                 found.push(id);
                 true
             }),
-            None => found.push(ROOT),
+            None => found.push(self.scope),
         }
         found.retain(|at| block.when.as_ref().is_none_or(|c| self.test(c, *at)));
         found
@@ -178,7 +186,7 @@ impl<'e, 'a> Engine<'e, 'a> {
             flag::finish(self, block, at, slot, &mut resource, own_key)?
         } else if block.resource_type == "Patient" {
             real.then_some(())?;
-            identity::patient_id(self, &resource, at)
+            identity::patient_id(self, &resource, at, slot)
         } else {
             real.then_some(())?;
             let key = own_key.unwrap_or_else(|| Value::Object(resource.clone()).to_string());
@@ -329,7 +337,7 @@ impl<'e, 'a> Engine<'e, 'a> {
             match part {
                 Part::Say(text) => said = Some(text),
                 Part::Values(path) => {
-                    for value in self.nodes(path, at) {
+                    for value in self.texts(path, at) {
                         let text = self.text(value);
                         pieces.push(format!("{}{text}", said.take().unwrap_or_default()));
                         self.mark(value, rule.carried, slot, &rule.element, rule.line);
@@ -370,7 +378,7 @@ impl<'e, 'a> Engine<'e, 'a> {
         if self.patient.is_none() {
             let index = self.mapping.blocks.iter().position(|b| b.resource_type == "Patient")?;
             let block = self.mapping.blocks.get(index)?;
-            let context = self.contexts(block, ROOT).into_iter().next()?;
+            let context = self.contexts(block, self.scope).into_iter().next()?;
             self.make(index, context);
         }
         self.patient

@@ -65,8 +65,12 @@ pub(super) fn convert(
     let mut ledger = Ledger::close(&tree, marks, mapping.otherwise, references);
     ledger.source.clone_from(&source.id);
     ledger.mapping = format!("{}|{}", mapping.id, mapping.version);
-    let origin =
-        bundle::Origin { message_id: message_id.as_deref(), mapping: &mapping.id, version: &mapping.version };
+    let origin = bundle::Origin {
+        message_id: message_id.as_deref(),
+        record: "",
+        mapping: &mapping.id,
+        version: &mapping.version,
+    };
     let bundle = bundle::assemble(source, context, &origin, made);
     Ok(Converted { bundle, issues, ledger, message_id, patient_key })
 }
@@ -143,6 +147,9 @@ impl Intake<'_> {
         if let Some(meta) = resource.get_mut("meta").and_then(Value::as_object_mut) {
             meta.shift_remove("versionId");
             meta.shift_remove("lastUpdated");
+        }
+        if resource_type == "Flag" {
+            fhir_reference::from_stu3(&mut resource);
         }
         let fact_code =
             if resource_type == "Flag" { self.meaning(&mut resource, &place) } else { String::new() };

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// Where a concern's code stands and what it means, found in a table.
 struct Found<'e> {
-    value: NodeId,
+    value: Option<NodeId>,
     table: &'e Concerns,
     meaning: &'e Meaning,
     fact: &'e str,
@@ -22,18 +22,24 @@ struct Found<'e> {
 }
 
 /// Whether the code of an alert says that it is no safeguarding alert (an unknown code under `unmapped: skip`).
-pub(super) fn is_skipped(engine: &Engine<'_, '_>, concern: &Concern, at: NodeId) -> bool {
+pub(super) fn is_skipped<'e>(engine: &Engine<'e, '_>, concern: &'e Concern, at: NodeId) -> bool {
     concern.unmapped == Unmapped::Skip && look_up(engine, concern, at).is_none()
 }
 
-fn look_up<'e>(engine: &Engine<'e, '_>, concern: &Concern, at: NodeId) -> Option<Found<'e>> {
+fn look_up<'e>(engine: &Engine<'e, '_>, concern: &'e Concern, at: NodeId) -> Option<Found<'e>> {
+    if let Some(code) = concern.constant.as_deref() {
+        let tables = concern.tables.iter().filter_map(|t| engine.mapping.concerns.get(*t));
+        let known = tables.filter_map(|t| t.meaning(code).map(|m| (t, m))).next();
+        let (table, (meaning, fact, removal)) = known?;
+        return Some(Found { value: None, table, meaning, fact, removal });
+    }
     for path in &concern.code {
         let Some(value) = engine.read(path, at) else { continue };
         let code = engine.text(value).trim();
         for index in &concern.tables {
             let Some(table) = engine.mapping.concerns.get(*index) else { continue };
             if let Some((meaning, fact, removal)) = table.meaning(code) {
-                return Some(Found { value, table, meaning, fact, removal });
+                return Some(Found { value: Some(value), table, meaning, fact, removal });
             }
         }
     }
@@ -190,7 +196,7 @@ fn meaning(
     resource: &mut Map<String, Value>,
 ) {
     add_meaning(resource, found.meaning);
-    let code = engine.text(found.value).trim().to_owned();
+    let code = found.value.map_or(found.fact, |v| engine.text(v)).trim().to_owned();
     let categories = found.table.system == systems::canonical("CodeSystem/concern-category");
     let display = concern.display.iter().find_map(|p| engine.read(p, at));
     let mut codings = Vec::new();
@@ -240,7 +246,9 @@ fn meaning(
         }
     }
     let element = if categories { "category[0].coding[0].code" } else { "code.coding[0].code" };
-    engine.mark(found.value, false, slot, &Arc::from(element), 0);
+    if let Some(value) = found.value {
+        engine.mark(value, false, slot, &Arc::from(element), 0);
+    }
 }
 
 /// A code no table knows: refused, or kept as `other-safeguarding`.
@@ -264,14 +272,25 @@ fn unknown(
             let text = format!("the code is not in the table `{}`; kept as `other-safeguarding`", table.name);
             engine.issues.push(Issue::warning("code-invalid", "concern-code-unknown", place, text));
             let meaning = Meaning { categories: vec!["other-safeguarding".into()], ..Meaning::default() };
-            let found =
-                Found { value, table: &table, meaning: &meaning, fact: engine.text(value), removal: false };
+            let found = Found {
+                value: Some(value),
+                table: &table,
+                meaning: &meaning,
+                fact: engine.text(value),
+                removal: false,
+            };
             self::meaning(engine, concern, &found, at, slot, resource);
             Some(format!("{}|{}", table.system, engine.text(value)))
         }
         Unmapped::Default(code) => {
             let (meaning, _, _) = table.meaning(code)?;
-            let found = Found { value, table: &table, meaning, fact: engine.text(value), removal: false };
+            let found = Found {
+                value: Some(value),
+                table: &table,
+                meaning,
+                fact: engine.text(value),
+                removal: false,
+            };
             self::meaning(engine, concern, &found, at, slot, resource);
             Some(format!("{}|{}", table.system, engine.text(value)))
         }

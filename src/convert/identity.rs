@@ -64,9 +64,17 @@ pub(super) fn check(patient: &Map<String, Value>, place: &str, issues: &mut Vec<
     }
 }
 
-/// The id of a patient of this source, by their best identifier; what is wrong with the identity is noted.
-pub(super) fn patient_id(engine: &mut Engine<'_, '_>, patient: &Map<String, Value>, at: NodeId) -> Uuid {
-    let place = engine.tree.place(at);
+/// The id of a patient of this source, by their best identifier; what is wrong with the identity is noted at the place
+/// of the first identifier, or of the name when there is none.
+pub(super) fn patient_id(
+    engine: &mut Engine<'_, '_>,
+    patient: &Map<String, Value>,
+    at: NodeId,
+    slot: usize,
+) -> Uuid {
+    let value =
+        engine.marks.first_value(slot, "identifier").or_else(|| engine.marks.first_value(slot, "name"));
+    let place = engine.tree.place(value.unwrap_or(at));
     check(patient, &place, &mut engine.issues);
     id(engine.source, patient)
 }

@@ -127,6 +127,12 @@ impl Marks {
         }
     }
 
+    /// The first value that went to an element of a resource whose name begins so.
+    pub(super) fn first_value(&self, made: usize, element: &str) -> Option<NodeId> {
+        let hit = |t: &Target| t.made as usize == made && t.element.starts_with(element);
+        self.targets.iter().find(|(_, t)| hit(t)).map(|(v, _)| *v)
+    }
+
     pub(super) fn outcome(&self, value: NodeId) -> Option<Outcome> {
         self.outcomes.get(value as usize).copied().flatten()
     }
@@ -185,6 +191,11 @@ impl Ledger {
         }
         ledger.targets = marks.targets;
         ledger
+    }
+
+    /// The account of what stands around the records of a source: it steers the transport.
+    pub(super) fn envelope(tree: &Tree<'_>) -> Ledger {
+        Ledger::close(tree, Marks::new(tree), Reason::Administrative, Vec::new())
     }
 
     /// How many values met which end.

@@ -1,17 +1,29 @@
 //! The mappings the gateway knows: those it ships with, and an operator's own.
 
 use super::compile::compile;
-use super::model::{Format, Mapping};
+use super::model::{Condition, Format, Mapping};
 use super::table::Concerns;
 use super::yaml::MappingError;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 15] = [
     ("hl7v2-adt", include_str!("../../profiles/mappings/hl7v2-adt.yaml")),
     ("json-alert", include_str!("../../profiles/mappings/json-alert.yaml")),
     ("fhir-r4", include_str!("../../profiles/mappings/fhir-r4.yaml")),
+    ("json-events", include_str!("../../profiles/mappings/json-events.yaml")),
+    ("epic-fyi", include_str!("../../profiles/mappings/epic-fyi.yaml")),
+    ("openehr-flat", include_str!("../../profiles/mappings/openehr-flat.yaml")),
+    ("cin-census", include_str!("../../profiles/mappings/cin-census.yaml")),
+    ("cda", include_str!("../../profiles/mappings/cda.yaml")),
+    ("ssd-cp-plans", include_str!("../../profiles/mappings/ssd-cp-plans.yaml")),
+    ("ssd-s47-enquiry", include_str!("../../profiles/mappings/ssd-s47-enquiry.yaml")),
+    ("ssd-legal-status", include_str!("../../profiles/mappings/ssd-legal-status.yaml")),
+    ("ssd-missing", include_str!("../../profiles/mappings/ssd-missing.yaml")),
+    ("emis-problems", include_str!("../../profiles/mappings/emis-problems.yaml")),
+    ("systmone-safeguarding", include_str!("../../profiles/mappings/systmone-safeguarding.yaml")),
+    ("mhsds-restrictive", include_str!("../../profiles/mappings/mhsds-restrictive.yaml")),
 ];
 
 const CONCEPT_MAPS: [&str; 1] = [include_str!("../../profiles/conceptmaps/snomed-safeguarding.json")];
@@ -111,21 +123,51 @@ impl Mappings {
         all
     }
 
+    /// The CSV mapping whose required columns the header has.
+    fn by_header(&self, head: &[u8]) -> Option<&Arc<Mapping>> {
+        let header = head.split(|b| *b == b'\n').next().unwrap_or_default();
+        let rows = super::csv::Rows::open(header, &super::Limits::default()).ok()?;
+        let columns = rows.columns();
+        self.all().into_iter().find(|m| {
+            m.format == Format::Csv
+                && !m.accepts.is_empty()
+                && m.accepts.iter().all(|c| match c {
+                    Condition::Exists(path) => columns.contains(&path.text),
+                    _ => false,
+                })
+        })
+    }
+
     /// The built-in general mapping for a payload, recognised by its content.
     pub fn recognise(&self, payload: &[u8]) -> Option<&Arc<Mapping>> {
         let start = payload.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(payload).trim_ascii_start();
-        let format = if start.starts_with(b"MSH") {
-            Format::Hl7v2
+        let head = start.get(..start.len().min(4096)).unwrap_or_default();
+        let says = |word: &str| memchr::memmem::find(start, word.as_bytes()).is_some();
+        let id = if [&b"MSH"[..], b"FHS", b"BHS"].iter().any(|n| start.starts_with(n)) {
+            "hl7v2-adt"
+        } else if start.starts_with(b"<") {
+            if memchr::memmem::find(head, b"ClinicalDocument").is_some() {
+                "cda"
+            } else if says("<CINdetails") {
+                "cin-census"
+            } else {
+                return None;
+            }
         } else if start.starts_with(b"{") {
-            let text = std::str::from_utf8(start).unwrap_or_default();
-            if text.contains("\"resourceType\"") { Format::Fhir } else { Format::Json }
+            // A FHIR resource says what it is; so do the gateway's own contracts.
+            if says("\"resourceType\"") {
+                "fhir-r4"
+            } else if says("\"sgw-event/") {
+                "json-events"
+            } else if says("\"PAT_FLAG_TYPE_C_NAME\"") {
+                "epic-fyi"
+            } else if says("\"ctx/") {
+                "openehr-flat"
+            } else {
+                "json-alert"
+            }
         } else {
-            return None;
-        };
-        let id = match format {
-            Format::Hl7v2 => "hl7v2-adt",
-            Format::Fhir => "fhir-r4",
-            _ => "json-alert",
+            return self.by_header(head);
         };
         self.get(id)
     }

@@ -51,12 +51,14 @@ pub mod charset;
 pub mod compile;
 mod compile_rule;
 mod compile_table;
+pub mod csv;
 pub mod dates;
 pub mod er7;
 mod evaluate;
 mod fhir_input;
 mod fhir_reference;
 mod flag;
+pub mod flat;
 pub mod identity;
 pub mod json;
 pub mod ledger;
@@ -75,6 +77,7 @@ pub mod tree;
 mod value;
 pub mod verhoeff;
 pub mod vocabulary;
+pub mod xml;
 pub mod yaml;
 
 pub use ledger::Ledger;
@@ -109,44 +112,154 @@ impl Converted {
     }
 }
 
-/// Converts one submission.
+/// Converts one submission that holds one record (one patient's message).
 ///
-/// The error is input that cannot be read as the mapping's format; it names the place. What can be read but not used is
-/// a [`Converted`] that is [`refused`](Converted::refused).
+/// The error is input that cannot be read as the mapping's format, or holds several records; it names the place. What
+/// can be read but not used is a [`Converted`] that is [`refused`](Converted::refused).
 pub fn convert(
     payload: &[u8],
     source: &Source,
     mapping: &Mapping,
     context: &Context,
 ) -> Result<Converted, Unreadable> {
-    let limits = &context.limits;
-    match mapping.format {
-        Format::Hl7v2 => {
-            if payload.len() > limits.bytes {
-                return Err(Unreadable::TooLarge { limit: limits.bytes });
-            }
-            let text = charset::decode(payload)?;
-            let tree = er7::read(&text, limits)?;
-            Ok(apply(&tree, source, mapping, context))
+    let (mut first, mut records) = (None, 0);
+    convert_each(payload, source, mapping, context, &mut |one| {
+        records += 1;
+        if first.is_none() {
+            first = Some(one);
         }
+    })?;
+    match first {
+        Some(one) if records == 1 => one,
+        _ => Err(Unreadable::ManyRecords { records }),
+    }
+}
+
+/// Converts every record of a payload: the messages of an HL7 v2 batch, the rows of a CSV file, what `records` names in
+/// JSON and XML. Each record stands for itself: one that cannot be read or is refused does not touch the others.
+///
+/// The error is a payload that cannot be read at all.
+pub fn convert_each(
+    payload: &[u8],
+    source: &Source,
+    mapping: &Mapping,
+    context: &Context,
+    each: &mut dyn FnMut(Result<Converted, Unreadable>),
+) -> Result<(), Unreadable> {
+    let limits = &context.limits;
+    if payload.len() > limits.bytes {
+        return Err(Unreadable::TooLarge { limit: limits.bytes });
+    }
+    match mapping.format {
+        Format::Hl7v2 => batch(payload, source, mapping, context, each),
         Format::Json => {
             let value = parse_json(payload, limits)?;
             let tree = json::tree(&value, limits)?;
-            if let Some(schema) = &mapping.schema {
-                let broken = contract(schema, &value);
-                if !broken.is_empty() {
-                    return Ok(refuse(&tree, source, mapping, context, broken));
-                }
+            let broken = mapping.schema.as_ref().map(|s| contract(s, &value)).unwrap_or_default();
+            if broken.is_empty() {
+                records(&tree, source, mapping, context, each);
+            } else {
+                each(Ok(refuse(&tree, source, mapping, context, broken)));
             }
-            Ok(apply(&tree, source, mapping, context))
+            Ok(())
         }
         Format::Fhir => {
+            each(fhir_input::convert(parse_json(payload, limits)?, source, mapping, context));
+            Ok(())
+        }
+        Format::Xml => {
+            let text = crate::fhir::xml::text(payload)
+                .map_err(|e| Unreadable::Xml { line: e.line, column: e.column })?;
+            let document = xml::parse(&text, limits)?;
+            records(&xml::tree(&document, limits)?, source, mapping, context, each);
+            Ok(())
+        }
+        Format::Csv => convert_rows(payload, source, mapping, context, each),
+        Format::Flat => {
             let value = parse_json(payload, limits)?;
-            fhir_input::convert(value, source, mapping, context)
+            records(&flat::tree(&value, limits)?, source, mapping, context, each);
+            Ok(())
         }
-        Format::Xml | Format::Csv | Format::Flat => {
-            Err(Unreadable::NotSupported { format: mapping.format.name() })
+    }
+}
+
+/// Converts the rows of a CSV file one by one, in the memory of one row whatever the file's size.
+///
+/// The error is a header that cannot be read.
+pub fn convert_rows(
+    input: impl std::io::Read,
+    source: &Source,
+    mapping: &Mapping,
+    context: &Context,
+    each: &mut dyn FnMut(Result<Converted, Unreadable>),
+) -> Result<(), Unreadable> {
+    let mut rows = csv::Rows::open(input, &context.limits)?;
+    while let Some(row) = rows.next(|tree, row| apply(tree, row, source, mapping, context)) {
+        each(row);
+    }
+    Ok(())
+}
+
+fn batch(
+    payload: &[u8],
+    source: &Source,
+    mapping: &Mapping,
+    context: &Context,
+    each: &mut dyn FnMut(Result<Converted, Unreadable>),
+) -> Result<(), Unreadable> {
+    let text = charset::decode(payload)?;
+    let (messages, envelope) = er7::messages(&text);
+    if envelope.is_empty() && messages.len() <= 1 {
+        each(
+            er7::read(&text, &context.limits).map(|tree| apply(&tree, tree::ROOT, source, mapping, context)),
+        );
+        return Ok(());
+    }
+    let frame = envelope.join("\r");
+    let mut frame = Some(er7::read(&frame, &context.limits)).filter(|_| !envelope.is_empty()).transpose()?;
+    for message in messages {
+        let converted = er7::read(message, &context.limits).map(|tree| {
+            let mut one = apply(&tree, tree::ROOT, source, mapping, context);
+            if let Some(frame) = frame.take() {
+                one.ledger.append(Ledger::envelope(&frame));
+            }
+            one
+        });
+        each(converted);
+    }
+    Ok(())
+}
+
+/// Converts each record of a tree; what stands outside of them is accounted for with the first.
+fn records(
+    tree: &tree::Tree<'_>,
+    source: &Source,
+    mapping: &Mapping,
+    context: &Context,
+    each: &mut dyn FnMut(Result<Converted, Unreadable>),
+) {
+    let Some(path) = &mapping.records else {
+        each(Ok(apply(tree, tree::ROOT, source, mapping, context)));
+        return;
+    };
+    let mut found = Vec::new();
+    path.visit(tree, tree::ROOT, &mut |id| {
+        found.push(id);
+        true
+    });
+    found.sort_unstable();
+    let envelope = tree.without(&found);
+    let mut frame = Some(Ledger::envelope(&envelope));
+    for id in &found {
+        let (part, root) = tree.extract(*id);
+        let mut one = apply(&part, root, source, mapping, context);
+        if let Some(frame) = frame.take() {
+            one.ledger.append(frame);
         }
+        each(Ok(one));
+    }
+    if found.is_empty() {
+        each(Ok(apply(tree, tree::ROOT, source, mapping, context)));
     }
 }
 
@@ -169,10 +282,17 @@ fn contract(schema: &jsonschema::Validator, value: &Value) -> Vec<Issue> {
 }
 
 /// Applies a mapping to what was read.
-fn apply(tree: &tree::Tree<'_>, source: &Source, mapping: &Mapping, context: &Context) -> Converted {
+fn apply(
+    tree: &tree::Tree<'_>,
+    scope: tree::NodeId,
+    source: &Source,
+    mapping: &Mapping,
+    context: &Context,
+) -> Converted {
     let mut engine = Engine::new(mapping, tree, source, context);
-    let ignored = mapping.ignores.iter().any(|c| engine.test(c, tree::ROOT));
-    let refused = mapping.accepts.iter().position(|c| !engine.test(c, tree::ROOT)).filter(|_| !ignored);
+    engine.scope = scope;
+    let ignored = mapping.ignores.iter().any(|c| engine.test(c, scope));
+    let refused = mapping.accepts.iter().position(|c| !engine.test(c, scope)).filter(|_| !ignored);
     if let Some(index) = refused {
         let (place, wanted) = match mapping.accepts.get(index) {
             Some(model::Condition::Holds(path, _)) => (path.text.clone(), "has a value that"),
@@ -182,6 +302,9 @@ fn apply(tree: &tree::Tree<'_>, source: &Source, mapping: &Mapping, context: &Co
         engine.issues.push(Issue::error("not-supported", "not-accepted", place, text));
     } else if !ignored {
         engine.run();
+    }
+    if ignored || refused.is_some() {
+        engine.drops();
     }
     close(engine)
 }
@@ -199,12 +322,13 @@ fn refuse(
 }
 
 fn close(engine: Engine<'_, '_>) -> Converted {
-    let Engine { mapping, tree, source, context, mut marks, issues, made, patient, .. } = engine;
+    let Engine { mapping, tree, source, context, mut marks, issues, made, patient, scope, .. } = engine;
     let any_fact = made.iter().flatten().any(|m| m.fact);
     if !any_fact {
         marks.retract(|_| false);
     }
-    let message_id = message_id(mapping, tree);
+    let record = if scope == tree::ROOT { String::new() } else { tree.place(scope) };
+    let message_id = message_id(mapping, tree, scope);
     let patient_key = patient
         .and_then(|p| made.get(p))
         .and_then(Option::as_ref)
@@ -213,20 +337,24 @@ fn close(engine: Engine<'_, '_>) -> Converted {
     let mut ledger = Ledger::close(tree, marks, mapping.otherwise, references);
     ledger.source.clone_from(&source.id);
     ledger.mapping = format!("{}|{}", mapping.id, mapping.version);
-    let origin =
-        bundle::Origin { message_id: message_id.as_deref(), mapping: &mapping.id, version: &mapping.version };
+    let origin = bundle::Origin {
+        message_id: message_id.as_deref(),
+        record: &record,
+        mapping: &mapping.id,
+        version: &mapping.version,
+    };
     let made: Vec<Made> = if any_fact { made.into_iter().flatten().collect() } else { Vec::new() };
     let bundle = bundle::assemble(source, context, &origin, made);
     Converted { bundle, issues, ledger, message_id, patient_key: patient_key.filter(|_| any_fact) }
 }
 
 /// The values that identify a message, joined; `None` when the last and decisive one is missing.
-fn message_id(mapping: &Mapping, tree: &tree::Tree<'_>) -> Option<String> {
+fn message_id(mapping: &Mapping, tree: &tree::Tree<'_>, scope: tree::NodeId) -> Option<String> {
     let (last, senders) = mapping.message_id.split_last()?;
-    let (_, decisive) = last.value(tree, tree::NONE)?;
+    let (_, decisive) = last.value(tree, scope)?;
     let mut id = String::new();
     for path in senders {
-        id.push_str(path.value(tree, tree::NONE).map_or("", |(_, text)| text));
+        id.push_str(path.value(tree, scope).map_or("", |(_, text)| text));
         id.push('|');
     }
     id.push_str(decisive);

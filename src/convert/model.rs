@@ -143,6 +143,8 @@ pub struct Block {
 pub struct Concern {
     /// The code, first that has a value.
     pub code: Vec<Path>,
+    /// The code when the kind of record itself says it.
+    pub constant: Option<String>,
     /// Its text.
     pub display: Vec<Path>,
     /// The tables that know it, in order.

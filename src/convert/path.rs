@@ -4,7 +4,7 @@
 //! |---|---|
 //! | HL7 v2 | `PID-3[5=NHS].1`, `OBX[3=CPALERT]-5.1`, `ZSG-alert-code` (a declared name); in a repeat `-5.1` (of the segment), `.1` (of the field) and `>NTE-3` (the segments attached to it) |
 //! | JSON | `/alerts[]/code`, `/patient/identifiers[system=x]/value`, `/list[0]`; in a repeat `code/display`, `.` |
-//! | XML | `/a:b/c[@x=1]//d/@e`; in a repeat `d/@e` |
+//! | XML | `/a:b/c[@x=1]//d/@e`; in a repeat `d/@e`, `../f` |
 //! | CSV | the header as it is written: `CPP start date` |
 //! | openEHR FLAT | `*/precaution/condition\|code`; in a repeat `condition\|value` |
 //!
@@ -55,6 +55,10 @@ pub enum Test {
     Name(Box<str>, Option<Box<str>>),
     /// A field, component, sub-component or array item of this number.
     Number(u32),
+    /// An attribute of this name, and of this namespace when one is given.
+    Attribute(Box<str>, Option<Box<str>>),
+    /// The parent.
+    Parent,
     /// Any child.
     Any,
 }
@@ -137,6 +141,9 @@ fn walk(tree: &Tree<'_>, at: NodeId, steps: &[Step], found: &mut dyn FnMut(NodeI
         return at == NONE || found(at);
     };
     let Some(node) = tree.node(at) else { return true };
+    if step.test == Test::Parent {
+        return node.parent == NONE || walk(tree, node.parent, rest, found);
+    }
     if node.first == NONE {
         // A field or component without separators is its own first component.
         let itself = tree.notation == Notation::Er7
@@ -149,10 +156,16 @@ fn walk(tree: &Tree<'_>, at: NodeId, steps: &[Step], found: &mut dyn FnMut(NodeI
     for (id, child) in tree.children(at) {
         let named = match &step.test {
             Test::Name(name, space) => {
-                *child.name == **name && space.as_ref().is_none_or(|s| **s == *child.space)
+                *child.name == **name
+                    && !child.attribute
+                    && space.as_ref().is_none_or(|s| **s == *child.space)
             }
+            Test::Attribute(name, space) => {
+                child.attribute && *child.name == **name && space.as_ref().is_none_or(|s| **s == *child.space)
+            }
+            Test::Parent => false,
             Test::Number(number) => child.number == *number && child.name.is_empty(),
-            Test::Any => !child.name.starts_with(['@', '#']),
+            Test::Any => !child.attribute && child.name != "#text" && !child.name.starts_with('|'),
         };
         if named {
             position += 1;

@@ -185,6 +185,9 @@ impl<'t> Reader<'t> {
         if word.is_empty() {
             return Err(self.error("a name is missing"));
         }
+        if word == ".." {
+            return Ok(step(Test::Parent));
+        }
         if word == "*" && !bar {
             return Ok(step(Test::Any));
         }
@@ -199,8 +202,8 @@ impl<'t> Reader<'t> {
                     return Err(self.error(format!("the namespace prefix `{prefix}` is not declared")));
                 }
                 let space = if attribute && prefix.is_empty() { None } else { space };
-                let name = if attribute { format!("@{local}") } else { local.to_owned() };
-                Test::Name(name.into(), space.map(|s| s.as_str().into()))
+                let space = space.map(|s| s.as_str().into());
+                if attribute { Test::Attribute(local.into(), space) } else { Test::Name(local.into(), space) }
             }
             _ if bar => Test::Name(format!("|{word}").into(), None),
             _ => Test::Name(word.into(), None),

@@ -5,6 +5,7 @@ use super::yaml::Node;
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 
+const EVENT: &str = include_str!("../../profiles/schemas/event.schema.json");
 const ALERT: &str = include_str!("../../profiles/schemas/alert.schema.json");
 
 fn compiled(text: &str) -> Option<Arc<jsonschema::Validator>> {
@@ -18,10 +19,17 @@ pub fn alert() -> Option<Arc<jsonschema::Validator>> {
     COMPILED.get_or_init(|| compiled(ALERT)).clone()
 }
 
+/// The contract of the events of other services.
+pub fn event() -> Option<Arc<jsonschema::Validator>> {
+    static COMPILED: OnceLock<Option<Arc<jsonschema::Validator>>> = OnceLock::new();
+    COMPILED.get_or_init(|| compiled(EVENT)).clone()
+}
+
 /// The schema a mapping file names: one that the gateway ships with, or one written in the file itself.
 pub(super) fn named(node: &Node, scope: &mut Scope<'_>) -> Option<Arc<jsonschema::Validator>> {
     let found = match node.text().as_deref() {
         Some("alert") => alert(),
+        Some("event") => event(),
         Some(other) => {
             scope.errors.push(node.error(format!("there is no schema named `{other}`")));
             return None;

@@ -30,11 +30,15 @@ pub struct Limits {
     pub bytes: usize,
     /// The most nodes (segments, fields, members, cells) in one payload.
     pub values: usize,
+    /// The most segments in one HL7 v2 message.
+    pub segments: usize,
+    /// The most facts (Flags, Consents) in one record.
+    pub facts: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes: 1 << 20, values: 200_000 }
+        Limits { bytes: 1 << 20, values: 200_000, segments: 10_000, facts: 500 }
     }
 }
 
@@ -113,15 +117,24 @@ pub enum Unreadable {
         /// What is wrong.
         reason: &'static str,
     },
-    /// The resource type is not one that is taken.
-    #[error("the resource is neither a Flag, a Consent nor a Bundle of them")]
-    NotAFact,
+    /// It is not an openEHR composition in the FLAT format.
+    #[error("the payload is not an object whose keys are paths and whose values are scalars (openEHR FLAT)")]
+    NotFlat,
+    /// It holds several records, and one was expected.
+    #[error("the payload holds {records} records where one submission holds one")]
+    ManyRecords {
+        /// How many.
+        records: usize,
+    },
     /// The format has no reader.
     #[error("the format `{format}` cannot be read")]
     NotSupported {
         /// The format.
         format: &'static str,
     },
+    /// The resource type is not one that is taken.
+    #[error("the resource is neither a Flag, a Consent nor a Bundle of them")]
+    NotAFact,
 }
 
 impl From<JsonError> for Unreadable {
@@ -144,8 +157,10 @@ impl Unreadable {
             Unreadable::Json(error) => error.rule,
             Unreadable::Xml { .. } => "xml",
             Unreadable::Csv { .. } => "csv",
-            Unreadable::NotAFact => "not-a-fact",
+            Unreadable::NotFlat => "openehr-flat",
+            Unreadable::ManyRecords { .. } => "many-records",
             Unreadable::NotSupported { .. } => "format",
+            Unreadable::NotAFact => "not-a-fact",
         }
     }
 
@@ -153,7 +168,9 @@ impl Unreadable {
     pub fn issue(&self) -> Issue {
         let code = match self {
             Unreadable::TooLarge { .. } | Unreadable::TooManyValues { .. } => "too-long",
-            Unreadable::NotSupported { .. } | Unreadable::NotAFact => "not-supported",
+            Unreadable::NotSupported { .. } | Unreadable::ManyRecords { .. } | Unreadable::NotAFact => {
+                "not-supported"
+            }
             _ => "structure",
         };
         let place = match self {

@@ -34,10 +34,12 @@ pub enum Notation {
 /// One node, see the module.
 #[derive(Debug)]
 pub struct Node<'a> {
-    /// The name of a segment, member, element (local name), attribute (with `@`) or column; empty for numbered nodes.
+    /// The name of a segment, member, element or attribute (local name) or column; empty for numbered nodes.
     pub name: &'a str,
     /// The namespace of an XML element or attribute, else empty.
     pub space: &'a str,
+    /// Whether it is an attribute of an XML element.
+    pub attribute: bool,
     /// The number of a field, component or sub-component (from 1), the index in an array (from 0), or the ordinal
     /// among siblings of the same name (from 1).
     pub number: u32,
@@ -72,6 +74,7 @@ impl<'a> Tree<'a> {
         nodes.push(Node {
             name: "",
             space: "",
+            attribute: false,
             number: 1,
             repeat: 1,
             parent: NONE,
@@ -90,6 +93,7 @@ impl<'a> Tree<'a> {
         self.nodes.push(Node {
             name,
             space: "",
+            attribute: false,
             number,
             repeat: 1,
             parent,
@@ -210,9 +214,9 @@ impl<'a> Tree<'a> {
             match self.notation {
                 Notation::Er7 => er7_step(&mut out, node, depth),
                 Notation::Json => json_step(&mut out, node),
-                Notation::Xml => self.xml_step(&mut out, node),
+                Notation::Xml => xml_step(&mut out, node),
                 Notation::Csv => csv_step(&mut out, node, depth),
-                Notation::Flat => out.push_str(node.name),
+                Notation::Flat => flat_step(&mut out, node, depth),
             }
         }
         if out.is_empty() && self.notation == Notation::Xml {
@@ -221,13 +225,85 @@ impl<'a> Tree<'a> {
         out
     }
 
-    fn xml_step(&self, out: &mut String, node: &Node<'a>) {
-        out.push('/');
-        out.push_str(node.name);
-        let twins = self.children(node.parent).filter(|(_, n)| n.name == node.name).count();
-        if twins > 1 {
-            let _ = write!(out, "[{}]", node.number);
+    /// A part of this tree as a tree of its own: the node with everything below it, and its ancestors without what else
+    /// they hold, so that places stay the same. The second answer is the node in the new tree.
+    pub fn extract(&self, id: NodeId) -> (Tree<'a>, NodeId) {
+        let mut chain = Vec::new();
+        let mut at = self.node(id).map_or(NONE, |n| n.parent);
+        while at != NONE && at != ROOT {
+            chain.push(at);
+            at = self.node(at).map_or(NONE, |n| n.parent);
         }
+        let mut part = Tree::new(self.notation, 64);
+        let mut parent = ROOT;
+        for ancestor in chain.into_iter().rev() {
+            parent = self.copy(ancestor, &mut part, parent, false, &[]);
+        }
+        let root = if id == ROOT {
+            self.copy_below(ROOT, &mut part, ROOT, &[])
+        } else {
+            self.copy(id, &mut part, parent, true, &[])
+        };
+        (part, root)
+    }
+
+    /// This tree without some of its nodes.
+    pub fn without(&self, skipped: &[NodeId]) -> Tree<'a> {
+        let mut part = Tree::new(self.notation, 64);
+        self.copy_below(ROOT, &mut part, ROOT, skipped);
+        part
+    }
+
+    fn copy(
+        &self,
+        id: NodeId,
+        into: &mut Tree<'a>,
+        parent: NodeId,
+        deep: bool,
+        skipped: &[NodeId],
+    ) -> NodeId {
+        let Some(node) = self.node(id) else { return parent };
+        let copy = into.push(parent, node.name, node.number, 0);
+        if let Some(fresh) = into.node_mut(copy) {
+            fresh.space = node.space;
+            fresh.attribute = node.attribute;
+            fresh.repeat = node.repeat;
+            fresh.offset = node.offset;
+            if deep {
+                fresh.text.clone_from(&node.text);
+            }
+        }
+        if deep {
+            self.copy_below(id, into, copy, skipped);
+        }
+        copy
+    }
+
+    fn copy_below(&self, id: NodeId, into: &mut Tree<'a>, parent: NodeId, skipped: &[NodeId]) -> NodeId {
+        for (child, _) in self.children(id) {
+            if skipped.binary_search(&child).is_err() {
+                self.copy(child, into, parent, true, skipped);
+            }
+        }
+        parent
+    }
+}
+
+fn xml_step(out: &mut String, node: &Node<'_>) {
+    let _ = match (node.attribute, node.number) {
+        (true, _) => write!(out, "/@{}", node.name),
+        (false, 0 | 1) => write!(out, "/{}", node.name),
+        (false, n) => write!(out, "/{}[{n}]", node.name),
+    };
+}
+
+fn flat_step(out: &mut String, node: &Node<'_>, depth: usize) {
+    if depth > 0 && !node.name.starts_with('|') {
+        out.push('/');
+    }
+    out.push_str(node.name);
+    if node.repeat != 1 {
+        let _ = write!(out, ":{}", node.number);
     }
 }
 
