@@ -4,7 +4,7 @@ use super::house::{House, secret, settings};
 use jiff::{SignedDuration, Timestamp};
 use sgw::audit::Party;
 use sgw::deliver::receiver::{Answering, Receiver, Reply};
-use sgw::deliver::{Selection, Settings};
+use sgw::deliver::{EventsQuery, Selection, Settings};
 use sgw::store::{AuditQuery, Intent, IntentQuery, IntentState, IntentUpdate, Work};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -170,12 +170,21 @@ async fn long_failure_is_an_error_that_only_the_subscriber_resets() {
     house.wait_status("s", "active").await;
     house.flag("local:p|1", "f1", &["s"]).await;
     house.wait_status("s", "error").await;
-    house.flag("local:p|2", "f2", &["s"]).await;
+    for _ in 0..3 {
+        house.flag("local:p|2", "f2", &["s"]).await;
+    }
+    let end = Instant::now() + SHORT;
+    while house.state("s").await.events < 4 && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(house.state("s").await.events, 4, "events are counted though none can be delivered");
+    let asked = deliverer.events("s", EventsQuery::default(), Timestamp::now()).await.unwrap();
+    assert!(asked.to_string().contains("\"4\""), "and can be asked for");
     status.store(200, Ordering::SeqCst);
-    assert!(receiver.wait_for(2, SHORT).await);
-    house.wait_state("s", IntentState::Delivered, 2).await;
+    assert!(receiver.wait_for(4, SHORT).await);
+    house.wait_state("s", IntentState::Delivered, 4).await;
     assert_eq!(house.state("s").await.status, "error");
-    assert_eq!(house.state("s").await.events, 2);
+    assert_eq!(house.state("s").await.events, 4);
     assert_eq!(receiver.accepted()[1].parameter("status"), Some("error"));
     deliverer.drain().await;
 }

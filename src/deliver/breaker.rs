@@ -21,6 +21,17 @@ pub enum Allowance {
     NotBefore(Timestamp),
 }
 
+/// What a success ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// Nothing: all was well.
+    None,
+    /// Single failures. What failed may be the events' own fault, and keeps its schedule.
+    FromFailures,
+    /// An outage: what waits for a later attempt may be sent now.
+    FromOutage,
+}
+
 /// The state of one receiver.
 #[derive(Clone, Debug)]
 pub struct Breaker {
@@ -67,15 +78,19 @@ impl Breaker {
         }
     }
 
-    /// A success. True if the receiver had been failing: what waits may be sent now.
-    pub fn succeeded(&mut self) -> bool {
-        let failing = self.since.is_some();
+    /// A success, and from what it is one.
+    pub fn succeeded(&mut self) -> Recovery {
+        let recovery = match (self.open, self.since) {
+            (Some(_), _) => Recovery::FromOutage,
+            (None, Some(_)) => Recovery::FromFailures,
+            (None, None) => Recovery::None,
+        };
         self.lanes.clear();
         self.silences = 0;
         self.failures = 0;
         self.since = None;
         self.open = None;
-        failing
+        recovery
     }
 
     /// A failure of an attempt of this lane. True if the breaker has opened by it.
@@ -172,9 +187,11 @@ mod tests {
                 "late failures do not lengthen the wait"
             );
         }
-        assert!(breaker.succeeded());
+        assert_eq!(breaker.succeeded(), Recovery::FromOutage);
         assert_eq!(breaker.allowance(at(now)), Allowance::Free);
-        assert!(!breaker.succeeded());
+        assert_eq!(breaker.succeeded(), Recovery::None);
+        breaker.failed(&failure(Scope::Receiver), 1, at(now));
+        assert_eq!(breaker.succeeded(), Recovery::FromFailures);
     }
 
     #[test]

@@ -5,19 +5,25 @@
 //! event has none and leaves no gap by which a subscriber could learn of it. An event that had its number and is
 //! withheld later gives it back if it is the newest and no attempt can have reached the receiver. Otherwise the number
 //! stays with it: the receiver may have seen it when that was permitted, and `$events` answers it with number and time
-//! only. Only the first waiting event of a patient is ever attempted, so those behind it have no numbers yet.
+//! only. Only the first waiting event of a patient is ever attempted, so those behind it have no numbers yet; but while
+//! the subscription is in `error`, everything permitted is counted as it comes, so that `$status` and `$events` tell the
+//! subscriber what it missed.
 
 use super::attempt::{Loaded, Prepared};
 use super::shared::{Judged, Shared};
 use crate::audit::{self, Act};
 use crate::route::Status;
 use crate::store::{
-    Attempt, Closing, Committed, Done, Fence, Intent, IntentState, IntentUpdate, Numbering, StoreError, Work,
+    Attempt, Closing, Committed, Done, Fence, Intent, IntentQuery, IntentState, IntentUpdate, Numbering,
+    StoreError, Work,
 };
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How many intents are counted in one unit of work.
+const COUNT_PAGE: usize = 200;
 
 /// What to take.
 pub(super) struct Taking {
@@ -33,6 +39,8 @@ pub(super) struct Taking {
     pub loaded: Option<Arc<Loaded>>,
     /// The newest event number known.
     pub newest: u64,
+    /// Up to which intent events were counted while the subscription is in error.
+    pub counted: i64,
 }
 
 /// What was taken.
@@ -54,6 +62,7 @@ pub(super) struct Batch {
     pub loaded: Arc<Loaded>,
     pub sends: Vec<Prepared>,
     pub newest: u64,
+    pub counted: i64,
     /// Whether more may be ready already.
     pub more: bool,
     /// When the next becomes due.
@@ -104,6 +113,11 @@ pub(super) async fn take(shared: &Shared, taking: Taking, now: Timestamp) -> Res
     }
     let until = if taking.probe { Timestamp::MAX } else { now };
     let asked = if taking.probe { 64 } else { taking.limit + taking.under_way.len() };
+    let mut newest = taking.newest.max(state.events);
+    let mut counted = 0;
+    if status == Some(Status::Error) {
+        (counted, newest) = count(shared, &loaded, taking.fence, taking.counted, newest, now).await?;
+    }
     let mut intents = store.ready_intents(&taking.id, until, asked).await?;
     let mut more = intents.len() == asked;
     intents.retain(|intent| !taking.under_way.contains(&intent.id));
@@ -112,12 +126,12 @@ pub(super) async fn take(shared: &Shared, taking: Taking, now: Timestamp) -> Res
         more |= intents.len() > 1;
     }
     intents.truncate(taking.limit);
-    let newest = taking.newest.max(state.events);
     if intents.is_empty() {
         let next_due = store.next_due(Some(&taking.id)).await?;
-        return Ok(Taken::Batch(Batch { loaded, sends: Vec::new(), newest, more: false, next_due }));
+        return Ok(Taken::Batch(Batch { loaded, sends: Vec::new(), newest, counted, more: false, next_due }));
     }
     let mut batch = decide_all(shared, &loaded, taking.fence, intents, newest, now).await?;
+    batch.counted = counted;
     // A probe that was withheld has probed nothing.
     batch.more = more && (!taking.probe || batch.sends.is_empty());
     Ok(Taken::Batch(batch))
@@ -173,7 +187,52 @@ async fn decide_all(
     for prepared in &mut sends {
         prepared.newest = newest;
     }
-    Ok(Batch { loaded: loaded.clone(), sends, newest, more: false, next_due: None })
+    Ok(Batch { loaded: loaded.clone(), sends, newest, counted: 0, more: false, next_due: None })
+}
+
+/// Numbers what is permitted and has no number yet, in the order of commit: a subscription in error goes on counting.
+/// What is not permitted is left until its turn comes. Gives the last intent looked at and the newest number.
+async fn count(
+    shared: &Shared,
+    loaded: &Loaded,
+    fence: u64,
+    mut after: i64,
+    mut newest: u64,
+    now: Timestamp,
+) -> Result<(i64, u64), StoreError> {
+    loop {
+        let query = IntentQuery {
+            subscription: Some(loaded.state.id.clone()),
+            states: vec![IntentState::Ready, IntentState::Waiting],
+            after: Some(after),
+            limit: COUNT_PAGE,
+            ..IntentQuery::default()
+        };
+        let page = shared.store().intents(query).await?;
+        let mut work = Work::at(now);
+        for intent in &page {
+            after = intent.id;
+            if intent.event_number.is_none()
+                && shared.judge(&loaded.state.owner, intent, now).await.permitted.is_some()
+            {
+                let number = Some(Numbering::Next);
+                work.intent_updates.push(IntentUpdate {
+                    intent: intent.id,
+                    number,
+                    ..IntentUpdate::default()
+                });
+            }
+        }
+        if !work.intent_updates.is_empty() {
+            work.fences.push(Fence { subscription: loaded.state.id.clone(), fence });
+            if let Committed::Done(Done { numbers, .. }) = shared.store().commit(work).await? {
+                newest = numbers.into_iter().fold(newest, u64::max);
+            }
+        }
+        if page.len() < COUNT_PAGE {
+            return Ok((after, newest));
+        }
+    }
 }
 
 /// Records that an intent is withheld, or that the decision could not be made and is to be tried again.

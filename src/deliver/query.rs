@@ -6,7 +6,7 @@ use crate::audit::{self, Act};
 use crate::fhir::outcome;
 use crate::route::notification::{self, Event};
 use crate::route::{Content, Status};
-use crate::store::{StoreError, Work};
+use crate::store::{IntentUpdate, StoreError, Work};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -74,6 +74,7 @@ impl Deliverer {
         let intents = if from > to { Vec::new() } else { store.events(id, from, to, EVENTS_LIMIT).await? };
         let mut work = Work::at(now);
         let mut events = Vec::with_capacity(intents.len());
+        let mut seen = Vec::new();
         for intent in &intents {
             let Some(number) = intent.event_number else { continue };
             let judged = self.shared.judge(&state.owner, intent, now).await;
@@ -83,6 +84,11 @@ impl Deliverer {
             let act = match &judged.permitted {
                 Some((known, released)) => {
                     events.push(event(intent, number, known, Some(released.resource.clone())));
+                    if intent.state.is_open() && !intent.exposed {
+                        // The subscriber has now seen this number, so it can no longer be taken back.
+                        let exposed = Some(true);
+                        seen.push(IntentUpdate { intent: intent.id, exposed, ..IntentUpdate::default() });
+                    }
                     Act::Disclosure {
                         decision: &judged.decision,
                         recipient,
@@ -108,7 +114,14 @@ impl Deliverer {
             work.audits.push(self.shared.leaf(&act, now));
         }
         if !work.audits.is_empty() {
-            store.commit(work).await?;
+            let alone = work.clone();
+            work.intent_updates = seen;
+            match store.commit(work).await {
+                Ok(_) => {}
+                Err(error) if error.is_transient() => return Err(error.into()),
+                // One of them was settled at this very moment; its number stays with it in any case.
+                Err(_) => store.commit(alone).await.map(|_| ())?,
+            }
         }
         let context = self.shared.context(&subscription, &state, state.events);
         Ok(notification::events_history(&context, &events, query.content))

@@ -1,23 +1,58 @@
 //! How a receiver stands: what a worker tells the store when it begins to fail, is back, or wants no more.
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Recovery};
 use super::contact::{Restating, change_status};
-use super::shared::Shared;
+use super::outcome::{Failure, Outcome};
 use super::worker::{Step, Worker};
 use crate::route::Status;
-use crate::store::{Fence, IntentQuery, IntentState, IntentUpdate, StoreError, SubscriptionChange, Work};
-use jiff::Timestamp;
-use std::collections::HashSet;
+use crate::store::{Fence, Hastening, SubscriptionChange, Work};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 impl Worker {
-    /// Tells the store that the receiver fails, or no longer does; then what waits for a later attempt is due now.
-    pub(super) fn note(&mut self, recovered: bool) {
+    /// What an answer means for the receiver as a whole.
+    pub(super) fn answered(&mut self, outcome: &Outcome, lane: u64) {
+        let now = Timestamp::now();
+        let Some(breaker) = &mut self.breaker else { return };
+        match outcome {
+            Outcome::Delivered => {
+                let recovery = breaker.succeeded();
+                if recovery != Recovery::None {
+                    self.note(recovery == Recovery::FromOutage);
+                }
+            }
+            Outcome::Gone => self.gone = true,
+            Outcome::Failed(failure) => {
+                if breaker.failed(failure, lane, now) {
+                    tracing::warn!(subscription.id = %self.id, reason = failure.code, "a receiver is down and will be probed");
+                }
+                self.failing(failure, now);
+            }
+        }
+    }
+
+    fn failing(&mut self, failure: &Failure, now: Timestamp) {
+        let since = self.breaker.as_ref().and_then(Breaker::failing_since);
+        if since.is_some() && self.noted != Some(since) {
+            self.note(false);
+        }
+        let limit =
+            SignedDuration::try_from(Duration::from_secs(self.shared.parts.settings.error_after_seconds));
+        let long = since.is_some_and(|since| limit.is_ok_and(|limit| now.duration_since(since) >= limit));
+        let active = self.loaded.as_ref().is_some_and(|loaded| loaded.state.status == Status::Active.code());
+        if long && active {
+            self.restate(&[Status::Active], Status::Error, failure.code, false);
+        }
+    }
+
+    /// Tells the store that the receiver fails, or no longer does. With `hasten`, what waits for a later attempt is due
+    /// now: the receiver was down and is back.
+    pub(super) fn note(&mut self, hasten: bool) {
         let since = self.breaker.as_ref().and_then(Breaker::failing_since);
         let failures = self.breaker.as_ref().map_or(0, Breaker::failures);
         self.noted = Some(since);
         self.noting = true;
         let (shared, id, fence) = (self.shared.clone(), self.id.clone(), self.lease.borrow().fence);
-        let under_way = self.under_way.clone();
         self.steps.spawn(async move {
             let now = Timestamp::now();
             let mut work = Work::at(now);
@@ -28,13 +63,10 @@ impl Worker {
                 failing_since: Some(since),
                 ..SubscriptionChange::default()
             });
-            let result = async {
-                if recovered {
-                    work.intent_updates = hastened(&shared, &id, &under_way, now).await?;
-                }
-                shared.store().commit(work).await.map(|_| ())
-            };
-            Step::Noted(result.await)
+            if hasten {
+                work.hastenings.push(Hastening { subscription: id, due: now });
+            }
+            Step::Noted(shared.store().commit(work).await.map(|_| ()))
         });
     }
 
@@ -45,37 +77,5 @@ impl Worker {
             let change = Restating { subscription: &id, fence, from, to, reason, close };
             Step::Noted(change_status(&shared, &change).await)
         });
-    }
-}
-
-/// Updates that make every waiting intent of a subscription due now.
-async fn hastened(
-    shared: &Shared,
-    subscription: &str,
-    under_way: &HashSet<i64>,
-    now: Timestamp,
-) -> Result<Vec<IntentUpdate>, StoreError> {
-    let mut updates = Vec::new();
-    let mut after = None;
-    loop {
-        let query = IntentQuery {
-            subscription: Some(subscription.to_owned()),
-            states: vec![IntentState::Ready],
-            after,
-            limit: 1_000,
-            ..IntentQuery::default()
-        };
-        let page = shared.store().intents(query).await?;
-        after = page.last().map(|intent| intent.id);
-        let full = page.len() == 1_000;
-        let late = page.into_iter().filter(|intent| intent.due > now && !under_way.contains(&intent.id));
-        updates.extend(late.map(|intent| IntentUpdate {
-            intent: intent.id,
-            due: Some(now),
-            ..IntentUpdate::default()
-        }));
-        if !full {
-            return Ok(updates);
-        }
     }
 }

@@ -6,7 +6,6 @@
 use super::attempt::{Loaded, Prepared, Sent, send};
 use super::breaker::{Allowance, Breaker};
 use super::contact::{contact, handshake};
-use super::outcome::{Failure, Outcome};
 use super::prepare::{Batch, Taken, Taking, take};
 use super::record::{Recording, fenced};
 use super::sender::Answer;
@@ -51,18 +50,20 @@ pub(super) struct Worker {
     pub(super) lease: watch::Receiver<Lease>,
     pub(super) steps: JoinSet<Step>,
     pub(super) breaker: Option<Breaker>,
-    loaded: Option<Arc<Loaded>>,
+    pub(super) loaded: Option<Arc<Loaded>>,
     pub(super) under_way: HashSet<i64>,
     sending: usize,
     settled: Vec<Sent>,
     newest: u64,
+    /// Up to which intent events were counted while the subscription is in error.
+    counted: i64,
     look: bool,
     taking: bool,
     recording: bool,
     contacting: bool,
     pub(super) noting: bool,
     /// The receiver wants no more: the subscription goes off once everything is recorded.
-    gone: bool,
+    pub(super) gone: bool,
     rest_until: Option<Timestamp>,
     next_due: Option<Timestamp>,
     last_contact: Timestamp,
@@ -84,6 +85,7 @@ impl Worker {
             sending: 0,
             settled: Vec::new(),
             newest: 0,
+            counted: 0,
             look: true,
             taking: false,
             recording: false,
@@ -164,6 +166,7 @@ impl Worker {
                 under_way: self.under_way.clone(),
                 loaded: self.loaded.clone(),
                 newest: self.newest,
+                counted: self.counted,
             };
             let shared = self.shared.clone();
             self.steps.spawn(async move { Step::Taken(take(&shared, taking, now).await) });
@@ -299,6 +302,7 @@ impl Worker {
         }
         self.loaded = Some(batch.loaded.clone());
         self.newest = self.newest.max(batch.newest);
+        self.counted = batch.counted;
         self.next_due = batch.next_due.filter(|_| self.under_way.is_empty());
         self.look |= batch.more;
         for prepared in batch.sends {
@@ -319,43 +323,11 @@ impl Worker {
         };
         self.last_contact = Timestamp::now();
         let outcome = answer.outcome.clone();
+        metrics::counter!("sgw_deliveries_total", "outcome" => outcome.code()).increment(1);
+        metrics::histogram!("sgw_delivery_seconds").record(f64::from(sent.took_ms) / 1_000.0);
         let lane = lane(&sent.prepared);
         self.settled.push(sent);
         self.answered(&outcome, lane);
-    }
-
-    /// What an answer means for the receiver as a whole.
-    fn answered(&mut self, outcome: &Outcome, lane: u64) {
-        let now = Timestamp::now();
-        let Some(breaker) = &mut self.breaker else { return };
-        match outcome {
-            Outcome::Delivered => {
-                if breaker.succeeded() {
-                    self.note(true);
-                }
-            }
-            Outcome::Gone => self.gone = true,
-            Outcome::Failed(failure) => {
-                if breaker.failed(failure, lane, now) {
-                    tracing::warn!(subscription.id = %self.id, reason = failure.code, "a receiver is down and will be probed");
-                }
-                self.failing(failure, now);
-            }
-        }
-    }
-
-    fn failing(&mut self, failure: &Failure, now: Timestamp) {
-        let since = self.breaker.as_ref().and_then(Breaker::failing_since);
-        if since.is_some() && self.noted != Some(since) {
-            self.note(false);
-        }
-        let limit =
-            SignedDuration::try_from(Duration::from_secs(self.shared.parts.settings.error_after_seconds));
-        let long = since.is_some_and(|since| limit.is_ok_and(|limit| now.duration_since(since) >= limit));
-        let active = self.loaded.as_ref().is_some_and(|loaded| loaded.state.status == Status::Active.code());
-        if long && active {
-            self.restate(&[Status::Active], Status::Error, failure.code, false);
-        }
     }
 
     fn record(&mut self, now: Timestamp) {

@@ -63,5 +63,7 @@ fn describe() {
     metrics::describe_gauge!("sgw_mllp_connections", "MLLP connections open");
     metrics::describe_counter!("sgw_submissions_total", "submissions, by outcome");
     metrics::describe_histogram!("sgw_submission_seconds", "time from a payload to its commit");
+    metrics::describe_counter!("sgw_deliveries_total", "attempts to deliver a notification, by outcome");
+    metrics::describe_histogram!("sgw_delivery_seconds", "time of an attempt to deliver");
     metrics::describe_counter!("sgw_decisions_total", "decisions at intake, by outcome");
 }
