@@ -1,17 +1,21 @@
 //! `sgw convert`: local formats to validated FHIR R4, with the account of every value.
 
 use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain, say};
-use crate::convert::{Context, Converted, Mapping, Mappings, Source, Unreadable, convert};
+use crate::convert::{
+    Context, Converted, Format, Mapping, Mappings, Source, Unreadable, convert_each, convert_rows,
+};
 use crate::fhir::{Issue, Severity, outcome};
 use crate::validate::Validator;
 use serde_json::Value;
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Convert local formats to FHIR R4 and validate the result.
 ///
-/// Exit codes: 0 converted and valid; 1 refused, with an OperationOutcome on standard output; 2 could not run.
+/// A file may hold many records (an HL7 v2 batch, the rows of a CSV file): each gives a Bundle of its own, and the
+/// ledger has one line for each. Exit codes: 0 converted and valid; 1 refused, with an OperationOutcome on standard output; 2 could not run.
 #[derive(clap::Args)]
 pub struct Args {
     /// The mapping to use; without it the format is recognised from the content.
@@ -126,39 +130,120 @@ pub(super) fn choose<'m>(
 pub fn run(args: Args) -> ExitCode {
     let Some(mappings) = mappings(args.mappings.as_deref()) else { return ExitCode::from(COULD_NOT_RUN) };
     let validator = Validator::builtin();
-    let mut ledgers: Vec<Value> = Vec::new();
+    let mut ledgers = match Ledgers::open(args.ledger.as_deref(), args.show_values) {
+        Ok(ledgers) => ledgers,
+        Err(text) => {
+            complain(&text);
+            return ExitCode::from(COULD_NOT_RUN);
+        }
+    };
     let mut refused = false;
     for file in &args.files {
-        let payload = match std::fs::read(file) {
-            Ok(payload) => payload,
-            Err(error) => {
-                complain(&format!("`{}` cannot be read: {error}", file.display()));
-                return ExitCode::from(COULD_NOT_RUN);
-            }
-        };
-        let Some(mapping) = choose(&mappings, args.mapping.as_deref(), &payload, file) else {
-            return ExitCode::from(COULD_NOT_RUN);
-        };
-        let source = args.sender.source(mapping);
-        let converted = convert(&payload, &source, mapping, &args.sender.context(file));
-        if let Ok(converted) = &converted {
-            ledgers.push(converted.ledger.to_json(args.show_values));
-        }
-        match answer(converted, &validator) {
-            Ok(bundle) => say(&written(&bundle, &args.format)),
-            Err(issues) => {
-                refused = true;
-                say(&written(&outcome(&issues), &args.format));
-            }
+        match one_file(file, &args, &mappings, &validator, &mut ledgers) {
+            Some(all_well) => refused |= !all_well,
+            None => return ExitCode::from(COULD_NOT_RUN),
         }
     }
-    if let Some(path) = &args.ledger
-        && let Err(error) = std::fs::write(path, ledger_text(ledgers))
-    {
-        complain(&format!("`{}` cannot be written: {error}", path.display()));
+    if let Err(error) = ledgers.close() {
+        complain(&format!("the ledger cannot be written: {error}"));
         return ExitCode::from(COULD_NOT_RUN);
     }
     if refused { ExitCode::from(ANSWER_IS_NO) } else { ExitCode::SUCCESS }
+}
+
+/// Converts one file, record by record; whether all was well, or `None` when it could not run (the error was told).
+fn one_file(
+    file: &Path,
+    args: &Args,
+    mappings: &Mappings,
+    validator: &Validator,
+    ledgers: &mut Ledgers,
+) -> Option<bool> {
+    let unreadable =
+        |error: std::io::Error| complain(&format!("`{}` cannot be read: {error}", file.display()));
+    let mut input = std::fs::File::open(file).map_err(unreadable).ok()?;
+    let named = args.mapping.as_deref().and_then(|id| mappings.get(id));
+    let streamed = named.is_some_and(|m| m.format == Format::Csv);
+    let mut payload = Vec::new();
+    if !streamed {
+        input.read_to_end(&mut payload).map_err(unreadable).ok()?;
+    }
+    let mapping = choose(mappings, args.mapping.as_deref(), &payload, file)?;
+    let source = args.sender.source(mapping);
+    let mut context = args.sender.context(file);
+    // Files are the operator's own: the limits of a submission over the network are not theirs.
+    context.limits.bytes = 256 << 20;
+    context.limits.values = 20_000_000;
+    let (mut well, mut written) = (true, Ok(()));
+    let mut each = |converted: Result<Converted, Unreadable>| {
+        if let (Ok(converted), Ok(())) = (&converted, &written) {
+            written = ledgers.add(converted);
+        }
+        match answer(converted, validator) {
+            Ok(bundle) => say(&text(&bundle, &args.format)),
+            Err(issues) => {
+                well = false;
+                say(&text(&outcome(&issues), &args.format));
+            }
+        }
+    };
+    let done = if streamed {
+        convert_rows(input, &source, mapping, &context, &mut each)
+    } else {
+        convert_each(&payload, &source, mapping, &context, &mut each)
+    };
+    if let Err(error) = done {
+        well = false;
+        say(&text(&outcome(&[error.issue()]), &args.format));
+    }
+    if let Err(error) = written {
+        complain(&format!("the ledger cannot be written: {error}"));
+        return None;
+    }
+    Some(well)
+}
+
+/// The file of ledgers: one as an object, several as one object a line, written as they come.
+struct Ledgers {
+    file: Option<BufWriter<std::fs::File>>,
+    show_values: bool,
+    first: Option<Value>,
+    several: bool,
+}
+
+impl Ledgers {
+    fn open(path: Option<&Path>, show_values: bool) -> Result<Ledgers, String> {
+        let file = match path {
+            Some(path) => Some(
+                std::fs::File::create(path)
+                    .map_err(|e| format!("`{}` cannot be written: {e}", path.display()))?,
+            ),
+            None => None,
+        };
+        Ok(Ledgers { file: file.map(BufWriter::new), show_values, first: None, several: false })
+    }
+
+    fn add(&mut self, converted: &Converted) -> std::io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let ledger = converted.ledger.to_json(self.show_values);
+        if !self.several && self.first.is_none() {
+            self.first = Some(ledger);
+            return Ok(());
+        }
+        if let Some(first) = self.first.take() {
+            writeln!(file, "{first}")?;
+        }
+        self.several = true;
+        writeln!(file, "{ledger}")
+    }
+
+    fn close(mut self) -> std::io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        if let Some(first) = &self.first {
+            writeln!(file, "{}", text(first, "json"))?;
+        }
+        file.flush()
+    }
 }
 
 /// The Bundle, if it may be used and is valid; else why not.
@@ -174,17 +259,9 @@ fn answer(converted: Result<Converted, Unreadable>, validator: &Validator) -> Re
     if report.is_valid() { Ok(converted.bundle) } else { Err(report.issues) }
 }
 
-fn written(value: &Value, format: &str) -> String {
+fn text(value: &Value, format: &str) -> String {
     if format == "ndjson" {
         return value.to_string();
     }
     serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
-}
-
-/// One ledger as an object, several as one object a line.
-fn ledger_text(mut ledgers: Vec<Value>) -> String {
-    if ledgers.len() == 1 {
-        return ledgers.pop().map(|l| written(&l, "json") + "\n").unwrap_or_default();
-    }
-    ledgers.iter().map(|l| format!("{l}\n")).collect()
 }

@@ -68,6 +68,8 @@ pub mod path;
 pub mod path_syntax;
 #[cfg(test)]
 mod path_tests;
+#[cfg(test)]
+mod property_tests;
 pub mod schema;
 mod source;
 pub mod table;
