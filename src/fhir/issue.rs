@@ -3,7 +3,10 @@
 //! Implements <https://hl7.org/fhir/R4/operationoutcome.html>. A finding names the place and the rule; its text
 //! never holds a patient's data.
 
-use serde_json::{Map, Value, json};
+use fhir_sdk::r4b::codes::{IssueSeverity, IssueType};
+use fhir_sdk::r4b::resources::OperationOutcomeIssue;
+use fhir_sdk::r4b::types::{CodeableConcept, Coding, Extension, ExtensionValue};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// How grave a finding is (`OperationOutcome.issue.severity`).
@@ -27,6 +30,15 @@ impl Severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
             Severity::Information => "information",
+        }
+    }
+
+    fn typed(self) -> IssueSeverity {
+        match self {
+            Severity::Fatal => IssueSeverity::Fatal,
+            Severity::Error => IssueSeverity::Error,
+            Severity::Warning => IssueSeverity::Warning,
+            Severity::Information => IssueSeverity::Information,
         }
     }
 
@@ -102,32 +114,39 @@ impl Issue {
         self
     }
 
-    /// This finding as one `OperationOutcome.issue`.
+    /// This finding as one `OperationOutcome.issue`, built through the typed model so that its codes are FHIR's.
     pub fn to_json(&self) -> Value {
-        let mut issue = Map::new();
-        if let (Some(line), Some(column)) = (self.line, self.column) {
-            issue.insert(
-                "extension".into(),
-                json!([
-                    {"url": "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-line", "valueInteger": line},
-                    {"url": "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-col", "valueInteger": column},
-                ]),
-            );
+        let mut coding = Coding::builder().system(super::systems::canonical("CodeSystem/rule"));
+        coding = coding.code(self.rule.clone().into_owned());
+        let coding = coding.build().ok().filter(|_| !self.rule.is_empty());
+        let details =
+            CodeableConcept::builder().coding(coding.into_iter().map(Some).collect()).text(self.text.clone()).build();
+        let mut issue = OperationOutcomeIssue::builder()
+            .severity(self.severity.typed())
+            .code(self.code.parse().unwrap_or(IssueType::Processing))
+            .diagnostics(self.text.clone())
+            .extension(self.place());
+        if let Ok(details) = details {
+            issue = issue.details(details);
         }
-        issue.insert("severity".into(), self.severity.code().into());
-        issue.insert("code".into(), self.code.into());
-        let mut details = Map::new();
-        if !self.rule.is_empty() {
-            let system = super::systems::canonical("CodeSystem/rule");
-            details.insert("coding".into(), json!([{"system": system, "code": self.rule}]));
-        }
-        details.insert("text".into(), self.text.clone().into());
-        issue.insert("details".into(), Value::Object(details));
-        issue.insert("diagnostics".into(), self.text.clone().into());
         if !self.expression.is_empty() {
-            issue.insert("expression".into(), json!([self.expression]));
+            issue = issue.expression(vec![Some(self.expression.clone())]);
         }
-        Value::Object(issue)
+        let built = issue.build().ok().and_then(|issue| serde_json::to_value(issue).ok());
+        built.unwrap_or_else(|| json!({"severity": self.severity.code(), "code": "exception"}))
+    }
+
+    /// Line and column as HL7's extensions of an issue.
+    fn place(&self) -> Vec<Extension> {
+        let base = "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue";
+        [("line", self.line), ("col", self.column)]
+            .into_iter()
+            .filter_map(|(name, number)| {
+                let number = i32::try_from(number?).ok()?;
+                let extension = Extension::builder().url(format!("{base}-{name}"));
+                extension.value(ExtensionValue::Integer(number)).build().ok()
+            })
+            .collect()
     }
 }
 
@@ -141,4 +160,25 @@ pub fn outcome(issues: &[Issue]) -> Value {
         issues.iter().map(Issue::to_json).collect()
     };
     json!({"resourceType": "OperationOutcome", "issue": list})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_becomes_an_issue_with_rule_place_line_and_column() {
+        let issue = Issue::error("required", "cardinality-min", "Flag.code", "`code` is missing").at(3, 7).to_json();
+        assert_eq!(issue["severity"], "error");
+        assert_eq!(issue["code"], "required");
+        assert_eq!(issue["details"]["coding"][0]["code"], "cardinality-min");
+        assert_eq!(issue["expression"], json!(["Flag.code"]));
+        assert_eq!(issue["extension"][0]["valueInteger"].as_i64(), Some(3));
+        assert_eq!(issue["extension"][1]["valueInteger"].as_i64(), Some(7));
+    }
+
+    #[test]
+    fn no_finding_is_said_to_be_none() {
+        assert_eq!(outcome(&[])["issue"][0]["severity"], "information");
+    }
 }
