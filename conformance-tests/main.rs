@@ -18,6 +18,7 @@ mod fhirpath;
 mod profiles;
 mod readme;
 mod store;
+mod client;
 mod convert;
 mod exchange;
 mod gateway;

@@ -119,8 +119,10 @@ impl Issue {
         let mut coding = Coding::builder().system(super::systems::canonical("CodeSystem/rule"));
         coding = coding.code(self.rule.clone().into_owned());
         let coding = coding.build().ok().filter(|_| !self.rule.is_empty());
-        let details =
-            CodeableConcept::builder().coding(coding.into_iter().map(Some).collect()).text(self.text.clone()).build();
+        let details = CodeableConcept::builder()
+            .coding(coding.into_iter().map(Some).collect())
+            .text(self.text.clone())
+            .build();
         let mut issue = OperationOutcomeIssue::builder()
             .severity(self.severity.typed())
             .code(self.code.parse().unwrap_or(IssueType::Processing))
@@ -168,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_finding_becomes_an_issue_with_rule_place_line_and_column() {
-        let issue = Issue::error("required", "cardinality-min", "Flag.code", "`code` is missing").at(3, 7).to_json();
+        let issue =
+            Issue::error("required", "cardinality-min", "Flag.code", "`code` is missing").at(3, 7).to_json();
         assert_eq!(issue["severity"], "error");
         assert_eq!(issue["code"], "required");
         assert_eq!(issue["details"]["coding"][0]["code"], "cardinality-min");
