@@ -13,6 +13,9 @@
 //! - Nothing is sent without a permit made for this attempt; what is withheld leaves no gap in the event numbers.
 //! - Deliveries are tried for at least 76 hours, then kept as dead letters that can be replayed.
 //!
+//! Each notification carries one event, so that its `webhook-id` names it; this satisfies any maximum count.
+//! What subscribers may rely on is told in `docs/subscribers.md`.
+//!
 //! Modules by themselves: [`egress`] (where to), [`webhook`] (signatures), [`schedule`] (when again), [`breaker`] (is it
 //! down), [`outcome`] (what an answer means), [`receiver`] (how a partner receives).
 
