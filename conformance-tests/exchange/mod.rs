@@ -1,6 +1,8 @@
 //! The pipeline through its front door: submissions, FHIR, quarantine, who may do what, bad input, MLLP, drain.
 
 mod bad_input;
+mod mllp;
 mod resources;
 mod rights;
+mod sockets;
 mod submissions;

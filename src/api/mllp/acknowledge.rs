@@ -202,26 +202,36 @@ impl Delimiters {
         Cow::Owned(escaped)
     }
 
-    /// ERR-2 from a place such as `PID[1]-3.2` (segment, sequence, field, component).
+    /// ERR-2 (segment, sequence, field, repetition, component) from a place such as `PID[1]-3[2].1`.
     fn place(&self, place: &str) -> String {
-        let Some((segment, rest)) = place.split_at_checked(3) else { return String::new() };
+        let Some((segment, mut rest)) = place.split_at_checked(3) else { return String::new() };
         if !segment.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) {
             return String::new();
         }
-        let numbers: Vec<&str> =
-            rest.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).collect();
-        let c = self.component;
-        match (rest.starts_with('['), numbers.as_slice()) {
-            (true, [sequence]) => format!("{segment}{c}{sequence}"),
-            (true, [sequence, field]) => format!("{segment}{c}{sequence}{c}{field}"),
-            (true, [sequence, field, component, ..]) => {
-                format!("{segment}{c}{sequence}{c}{field}{c}1{c}{component}")
-            }
-            (false, [field]) => format!("{segment}{c}1{c}{field}"),
-            (false, [field, component, ..]) => format!("{segment}{c}1{c}{field}{c}1{c}{component}"),
-            _ => segment.to_owned(),
+        // Each part is optional and stands only behind the one before it; what is left out in between is the first.
+        let parts = [
+            number(&mut rest, "[", "]"),
+            number(&mut rest, "-", ""),
+            number(&mut rest, "[", "]"),
+            number(&mut rest, ".", ""),
+        ];
+        let last = parts.iter().rposition(Option::is_some).map_or(0, |at| at + 1);
+        let mut out = segment.to_owned();
+        for part in parts.iter().take(last) {
+            out.push(self.component);
+            out.push_str(part.unwrap_or("1"));
         }
+        out
     }
+}
+
+/// Takes a number between `open` and `close` off the beginning of a text.
+fn number<'a>(rest: &mut &'a str, open: &str, close: &str) -> Option<&'a str> {
+    let inner = rest.strip_prefix(open)?;
+    let end = inner.find(|c: char| !c.is_ascii_digit()).unwrap_or(inner.len());
+    let (digits, after) = inner.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())?;
+    *rest = after.strip_prefix(close)?;
+    Some(digits)
 }
 
 #[cfg(test)]
@@ -246,6 +256,22 @@ mod tests {
         assert!(lines[0].ends_with("|T|2.4"));
         assert_eq!(lines[1], "MSA|AE|M-1");
         assert_eq!(lines[2], "ERR||PID^1^3^1^2|102^Data type error^HL70357|E||||a\\F\\b\\S\\c\\E\\d");
+    }
+
+    #[test]
+    fn places_are_written_as_err_2() {
+        let delimiters = Delimiters::new('|', "^~\\&");
+        for (place, written) in [
+            ("PID[1]-3[2].1", "PID^1^3^2^1"),
+            ("PID-3", "PID^1^3"),
+            ("OBX[2]", "OBX^2"),
+            ("ZSG", "ZSG"),
+            ("MSH-9.2", "MSH^1^9^1^2"),
+            ("Flag.code", ""),
+            ("", ""),
+        ] {
+            assert_eq!(delimiters.place(place), written, "{place}");
+        }
     }
 
     #[test]
