@@ -15,6 +15,7 @@ mod definitions;
 mod architecture;
 mod deliver;
 mod fhirpath;
+mod audit;
 mod profiles;
 mod readme;
 mod store;

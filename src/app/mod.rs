@@ -12,6 +12,7 @@ mod receive;
 mod serve;
 mod site;
 mod snapshot;
+pub mod sealing;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +38,7 @@ enum Command {
     /// Receive notifications as a partner does, and verify their signatures.
     Receive(receive::Args),
     /// Verify the log of what the gateway did.
+    /// Verify, prove and export the log of what was done.
     Audit(audit::Args),
     /// Check the settings.
     Config(config::Args),

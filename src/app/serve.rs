@@ -1,5 +1,6 @@
 //! `sgw serve`: puts the gateway together from its settings and runs it until it is told to stop.
 
+use super::sealing::{SealError, Sealer};
 use super::{COULD_NOT_RUN, complain, say};
 use crate::api::settings::MllpListener;
 use crate::api::{self, mllp, server, tls};
@@ -96,6 +97,8 @@ pub struct Running {
     mllp: Vec<(String, SocketAddr)>,
     stop: CancellationToken,
     doors: Vec<JoinHandle<bool>>,
+    sealing: JoinHandle<Result<(), SealError>>,
+    sealed: CancellationToken,
     deliverer: Arc<Deliverer>,
     store: SharedStore,
 }
@@ -108,6 +111,8 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
     let options = Options::at(&settings.gateway.database);
     let store: SharedStore =
         Arc::new(SqliteStore::open(options, Timestamp::now()).await.map_err(part("database"))?);
+    let sealer = Sealer::open(store.clone(), &settings.audit, &settings.gateway.organisation);
+    let sealer = sealer.await.map_err(part("audit"))?;
     let topics = Arc::new(Topics::builtin().map_err(part("topics"))?);
     let policy = Arc::new(ArcSwap::from_pointee(policy));
 
@@ -164,7 +169,9 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
         let limits = settings.mllp.clone();
         doors.push(tokio::spawn(mllp_door(listener, entry.clone(), exchange.clone(), limits, stop.clone())));
     }
-    Ok(Running { http, mllp, stop, doors, deliverer, store })
+    let sealed = CancellationToken::new();
+    let sealing = tokio::spawn(sealer.run(sealed.clone()));
+    Ok(Running { http, mllp, stop, doors, sealing, sealed, deliverer, store })
 }
 
 async fn mllp_door(
@@ -234,6 +241,11 @@ impl Running {
             drained &= door.await.unwrap_or(false);
         }
         self.deliverer.drain().await;
+        // The last checkpoint covers everything that was done.
+        self.sealed.cancel();
+        if let Ok(Err(error)) = self.sealing.await {
+            tracing::error!(error = %error, "the audit log was not sealed");
+        }
         self.store.close().await.map_err(part("database"))?;
         if drained { Ok(()) } else { Err(ServeError::Undrained) }
     }

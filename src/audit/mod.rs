@@ -7,12 +7,14 @@
 
 mod act;
 mod checkpoint;
+mod entity;
 mod event;
 mod export;
 mod leaf;
 pub mod merkle;
 mod proof;
 mod record;
+mod settings;
 mod summary;
 mod suspicion;
 mod text;
@@ -33,6 +35,7 @@ pub use leaf::commitment;
 pub use merkle::{Frontier, Hash};
 pub use proof::{FORMAT as PROOF_FORMAT, Proof, ProofError, Proved};
 pub use record::{Entry, Gateway, record, record_as};
+pub use settings::Settings;
 pub use summary::summary;
 pub use verify::{Finding, LogCheck, Looked, Report, look};
 

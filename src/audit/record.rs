@@ -1,7 +1,8 @@
 //! From an act to its AuditEvent, its canonical text and its leaf.
 
 use super::act::{Act, Change, Party, QuarantineStep, Target};
-use super::event::{Agent, Detail, Entity, Event, What};
+use super::entity::{Detail, Entity, What};
+use super::event::{Agent, Event};
 use super::leaf;
 use super::merkle::Hash;
 use crate::fhir::systems;

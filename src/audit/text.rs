@@ -74,6 +74,17 @@ impl Text {
     }
 }
 
+/// The members of a coding.
+pub(crate) fn coding(o: &mut Text, system: &str, code: &str) {
+    o.pair("code", code);
+    o.pair("system", system);
+}
+
+/// The members of a concept with one coding.
+pub(crate) fn concept(o: &mut Text, system: &str, code: &str) {
+    o.name("coding").array(|list| list.object(|o| coding(o, system, code)));
+}
+
 /// Escapes a string as RFC 8785 section 3.2.2.2 says.
 fn escape(out: &mut String, value: &str) {
     let mut rest = value;

@@ -17,6 +17,7 @@ pub use reading::{ReadError, nearest, read, unknown_name};
 pub use registry::{Organisation, Registry, SourceEntry};
 
 use crate::api::settings::{HttpSettings, MllpSettings};
+use crate::audit;
 use crate::deliver;
 use crate::telemetry::LogSettings;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub mllp: MllpSettings,
     /// Deliveries to subscribers.
     pub deliver: deliver::Settings,
+    /// The log of what was done.
+    pub audit: audit::Settings,
     /// Logs.
     pub log: LogSettings,
 }
@@ -94,6 +97,7 @@ impl Settings {
             .chain(&mut gateway.mappings)
             .chain(&mut gateway.definitions)
             .chain(&mut settings.deliver.extra_authorities)
+            .chain([&mut settings.audit.key, &mut settings.audit.witness])
         {
             *file = folder.join(&*file);
         }

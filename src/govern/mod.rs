@@ -33,6 +33,8 @@ pub mod tier;
 mod yaml;
 
 #[cfg(test)]
+mod consent_tests;
+#[cfg(test)]
 mod tests;
 
 pub use check::SCHEMA as AGREEMENT_SCHEMA;

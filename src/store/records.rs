@@ -294,3 +294,16 @@ pub struct Figures {
     /// Units of work in those commits.
     pub units: u64,
 }
+
+impl From<Leaf> for crate::audit::StoredLeaf {
+    fn from(leaf: Leaf) -> crate::audit::StoredLeaf {
+        crate::audit::StoredLeaf {
+            position: leaf.sequence,
+            id: leaf.id,
+            leaf: leaf.leaf,
+            leaf_hash: leaf.leaf_hash,
+            salt: leaf.salt,
+            body: leaf.canonical,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Sealing the log: a signed checkpoint at most so many seconds after it grew, kept in the store and in the witness
+//! folder.
+
+use crate::audit::{Checkpoint, Finding, Frontier, LogCheck, Settings, SignError, Signer, StoredLeaf};
+use crate::store::{self, SharedStore, StoreError, Work};
+use jiff::Timestamp;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Why the log cannot be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The key file cannot be read or written.
+    #[error("the audit key `{path}` cannot be used: {reason}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A checkpoint cannot be read or written.
+    #[error("the checkpoint `{path}` cannot be used: {reason}")]
+    Witness {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The log is not the one that was signed before.
+    #[error("the log does not agree with what was signed: {0}")]
+    Disagrees(Finding),
+    /// The log went back.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The log's private key from its file; made, with the public key beside it, when there is no file yet.
+pub fn key(path: &Path, organisation: &str) -> Result<Signer, SealError> {
+    let failed = |reason: String| SealError::Key { path: path.to_owned(), reason };
+    if path.is_file() {
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        return Signer::parse(&text).map_err(|error| failed(error.to_string()));
+    }
+    let signer = Signer::generate(&format!("{organisation}/sgw-audit")).map_err(|e| failed(e.to_string()))?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(|error| failed(error.to_string()))?;
+    let text = signer.to_secret_text();
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| failed(e.to_string()))?;
+    let public = path.with_extension("pub");
+    std::fs::write(&public, format!("{}\n", signer.verifier())).map_err(|e| failed(e.to_string()))?;
+    Ok(signer)
+}
+
+/// Seals one log.
+pub struct Sealer {
+    store: SharedStore,
+    signer: Signer,
+    frontier: Frontier,
+    witness: PathBuf,
+    every: Duration,
+}
+
+impl Sealer {
+    /// Reads the whole log once, and holds it against every checkpoint of the store and of the witness folder.
+    ///
+    /// Errors: the key or a checkpoint cannot be used, or the log does not agree with one. Then the gateway must not
+    /// start: somebody changed the past.
+    pub async fn open(
+        store: SharedStore,
+        settings: &Settings,
+        organisation: &str,
+    ) -> Result<Sealer, SealError> {
+        let mut signer = key(&settings.key, organisation)?;
+        let witness = settings.witness.clone();
+        let failed = |reason: String| SealError::Witness { path: witness.clone(), reason };
+        std::fs::create_dir_all(&witness).map_err(|error| failed(error.to_string()))?;
+        let verifier = signer.verifier();
+        let mut checkpoints = Vec::new();
+        for path in notes(&witness).map_err(|error| failed(error.to_string()))? {
+            let failed = |reason: String| SealError::Witness { path: path.clone(), reason };
+            let note = std::fs::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
+            checkpoints.push(Checkpoint::parse(&note, &verifier).map_err(|error| failed(error.to_string()))?);
+        }
+        if let Some(last) = store.latest_checkpoint().await? {
+            let path = PathBuf::from("the store");
+            let failed = |reason: String| SealError::Witness { path, reason };
+            checkpoints.push(Checkpoint::parse(&last.note, &verifier).map_err(|e| failed(e.to_string()))?);
+        }
+        let mut check = LogCheck::new(checkpoints.clone());
+        let mut frontier = Frontier::new();
+        each_leaf(&store, 0, |leaf| {
+            frontier.push(leaf.leaf_hash);
+            check.push(&leaf);
+        })
+        .await?;
+        if let Some(finding) = check.finish().findings.into_iter().next() {
+            return Err(SealError::Disagrees(finding));
+        }
+        checkpoints.iter().for_each(|checkpoint| signer.remember(checkpoint));
+        let every = Duration::from_secs(settings.checkpoint_seconds.max(1));
+        Ok(Sealer { store, signer, frontier, witness, every })
+    }
+
+    /// Seals until the token is cancelled, and once more then.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), SealError> {
+        loop {
+            let last = tokio::select! {
+                () = stop.cancelled() => true,
+                () = tokio::time::sleep(self.every) => false,
+            };
+            match self.seal().await {
+                Err(error @ (SealError::Sign(_) | SealError::Disagrees(_))) => return Err(error),
+                Err(error) => tracing::warn!(error = %error, "the audit log could not be sealed now"),
+                Ok(_) => {}
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Signs a checkpoint over the log as it is now; `None` when it has not grown since the last.
+    pub async fn seal(&mut self) -> Result<Option<Checkpoint>, SealError> {
+        let from = self.frontier.size();
+        let frontier = &mut self.frontier;
+        each_leaf(&self.store, from, |leaf| frontier.push(leaf.leaf_hash)).await?;
+        let size = self.frontier.size();
+        let sealed = self.store.latest_checkpoint().await?.is_some_and(|last| last.size == size);
+        if size == 0 || sealed {
+            return Ok(None);
+        }
+        let checkpoint = self.signer.sign(size, &self.frontier.root())?;
+        let path = self.witness.join(format!("checkpoint-{size}.txt"));
+        let failed =
+            |error: std::io::Error| SealError::Witness { path: path.clone(), reason: error.to_string() };
+        let mut file = std::fs::File::create(&path).map_err(failed)?;
+        file.write_all(checkpoint.note.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        let now = Timestamp::now();
+        let stored =
+            store::Checkpoint { size, root: checkpoint.root, note: checkpoint.note.clone(), created: now };
+        self.store.commit(Work { checkpoint: Some(stored), ..Work::at(now) }).await?;
+        Ok(Some(checkpoint))
+    }
+}
+
+/// The checkpoints of a folder, `checkpoint-*.txt`, in order of their names; or the one file.
+pub(super) fn notes(place: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if place.is_file() {
+        return Ok(vec![place.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(place)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with("checkpoint-") && name.ends_with(".txt") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Hands over every leaf from this position on, in order.
+pub(super) async fn each_leaf(
+    store: &SharedStore,
+    from: u64,
+    mut take: impl FnMut(StoredLeaf),
+) -> Result<u64, StoreError> {
+    let mut next = from;
+    loop {
+        let page = store.audit_leaves(next, PAGE).await?;
+        let full = page.len() == PAGE;
+        for leaf in page {
+            next = leaf.sequence + 1;
+            take(leaf.into());
+        }
+        if !full {
+            return Ok(next);
+        }
+    }
+}
+
+const PAGE: usize = 2_000;
