@@ -13,6 +13,7 @@
 
 mod definitions;
 mod architecture;
+mod decisions;
 mod deliver;
 mod fhirpath;
 mod audit;

@@ -1,10 +1,12 @@
 //! Composition and the commands.
 
+mod agreements;
 mod audit;
 mod config;
 mod fhirpath;
 mod convert;
 mod mapping;
+mod decide;
 mod demo;
 mod init;
 mod profiles;
@@ -40,6 +42,10 @@ enum Command {
     /// Verify the log of what the gateway did.
     /// Verify, prove and export the log of what was done.
     Audit(audit::Args),
+    /// Check, show and compare sharing agreements.
+    Agreements(agreements::Args),
+    /// Say what would happen to a resource, and why.
+    Decide(decide::Args),
     /// Check the settings.
     Config(config::Args),
     /// Evaluate a FHIRPath expression.
@@ -69,6 +75,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Receive(args) => receive::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::Agreements(args) => agreements::run(args),
+        Command::Decide(args) => decide::run(args),
         Command::Config(args) => config::run(args),
         Command::Fhirpath(args) => fhirpath::run(args),
         Command::Convert(args) => convert::run(args),

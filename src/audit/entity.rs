@@ -58,7 +58,7 @@ impl<'a> Entity<'a> {
         }
     }
 
-    fn write(&self, text: &mut Text) {
+    pub(super) fn write(&self, text: &mut Text) {
         text.object(|o| {
             if !self.details.is_empty() {
                 o.name("detail").array(|list| {

@@ -6,7 +6,7 @@ mod export;
 mod prove;
 mod verify;
 
-pub use verify::{AuditError, summary, verify_site};
+pub use verify::{summary, verify_site};
 
 use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain};
 use crate::audit::VerifierKey;
