@@ -5,6 +5,10 @@ use super::tier::Tier;
 
 /// The verdict.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a decision is made, used and dropped; it is never kept in lists"
+)]
 pub enum Outcome {
     /// It may be, within the permit's obligations.
     Permit(Permit),
