@@ -39,7 +39,6 @@ enum Command {
     Serve(serve::Args),
     /// Receive notifications as a partner does, and verify their signatures.
     Receive(receive::Args),
-    /// Verify the log of what the gateway did.
     /// Verify, prove and export the log of what was done.
     Audit(audit::Args),
     /// Check, show and compare sharing agreements.
