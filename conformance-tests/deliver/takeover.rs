@@ -1,8 +1,10 @@
 //! A worker dies; another takes over. A deliverer stops; nothing is cut.
 
 use super::house::{House, secret, settings};
+use sgw::deliver::Settings;
 use sgw::deliver::receiver::{Answering, Receiver, Reply};
 use sgw::store::IntentState;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -76,4 +78,57 @@ async fn draining_lets_what_is_under_way_finish_and_be_recorded() {
     let sent = receiver.received().len() - 1;
     assert!((1..50).contains(&sent), "{sent}");
     assert_eq!(house.count("s", IntentState::Delivered).await, sent, "everything sent is recorded");
+}
+
+/// Failures and crashes at random: nothing is lost, every patient's events come in order, numbers stay whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_at_random_lose_nothing_and_invert_nothing() {
+    let house = House::new().await;
+    let answering: Answering = Arc::new(|_, _| {
+        let dice: u8 = rand::random();
+        Reply::status(if dice < 40 { 500 } else { 200 }).after(Duration::from_millis(u64::from(dice % 40)))
+    });
+    let always: Answering = Arc::new(move |received, before| match received.parameter("type") {
+        Some("event-notification") => answering(received, before),
+        _ => Reply::status(200),
+    });
+    let receiver = Receiver::start_at("127.0.0.1:0", vec![secret()], always).await.unwrap();
+    house.subscribe("s", "hub", &receiver.endpoint(), "full-resource").await;
+    let quick = || Settings { lease_seconds: 1, ..settings() };
+    let mut deliverer = house.deliver(quick()).await;
+    house.wait_status("s", "active").await;
+    let (patients, rounds) = (5, 6);
+    for round in 0..rounds {
+        for patient in 0..patients {
+            house.flag(&format!("local:p|{patient}"), &format!("f{patient}"), &["s"]).await;
+        }
+        tokio::time::sleep(Duration::from_millis(u64::from(rand::random::<u8>()))).await;
+        if round % 2 == 0 {
+            deliverer.abandon();
+            deliverer = house.deliver(quick()).await;
+        }
+    }
+    house.wait_state("s", IntentState::Delivered, patients * rounds).await;
+    deliverer.drain().await;
+    // A receiver drops what it knows; what remains is each version once, in order.
+    let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let mut numbers: BTreeMap<u64, String> = BTreeMap::new();
+    for one in receiver.accepted() {
+        let flag = one.focus().unwrap();
+        let version = flag["meta"]["versionId"].as_str().unwrap().parse().unwrap();
+        seen.entry(flag["id"].as_str().unwrap().to_owned()).or_default().push(version);
+        let number = one.event_number().unwrap();
+        assert!(
+            numbers.insert(number, one.id.clone()).is_none_or(|id| id == one.id),
+            "one event, one number"
+        );
+    }
+    assert!(
+        seen.len() == patients && seen.values().all(|versions| *versions == [1, 2, 3, 4, 5, 6]),
+        "{seen:?}"
+    );
+    assert_eq!(
+        numbers.keys().copied().collect::<Vec<_>>(),
+        (1..=(patients * rounds) as u64).collect::<Vec<_>>()
+    );
 }
