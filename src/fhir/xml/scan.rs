@@ -102,8 +102,10 @@ impl<'a> Scanner<'a> {
             && matches!(self.bytes.get(self.at + 5), Some(b' ' | b'\t' | b'\n' | b'\r'));
         if declared {
             let whole = self.past("?>", "the XML declaration does not end")?;
-            if !self.slice(whole).contains("version") {
-                return Err(Fault::new(whole.start, "xml-syntax", "the XML declaration states no version"));
+            let inside = self.slice(whole).get(5..).unwrap_or("");
+            if !sound_declaration(inside) {
+                let text = "the XML declaration is not sound: version, encoding, standalone";
+                return Err(Fault::new(whole.start, "xml-syntax", text));
             }
         }
         Ok(())
@@ -120,6 +122,9 @@ impl<'a> Scanner<'a> {
                 let length = memchr::memchr(b'<', self.rest()).unwrap_or(self.rest().len());
                 let span = Span { start, end: start + length };
                 self.characters(span)?;
+                if let Some(at) = memchr::memmem::find(self.slice(span).as_bytes(), b"]]>") {
+                    return Err(Fault::new(start + at, "xml-syntax", "`]]>` is not allowed in text"));
+                }
                 self.at = span.end;
                 if !self.slice(span).bytes().all(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t')) {
                     return Ok(Event::Text { offset: start });
@@ -141,16 +146,15 @@ impl<'a> Scanner<'a> {
                 return Err(Fault::new(start, "xml-dtd", "a document type declaration is not allowed"));
             } else if rest.starts_with(b"<?") {
                 self.at += 2;
-                let inside = self.past("?>", "a processing instruction does not end")?;
-                if self.slice(inside).get(..3).is_some_and(|target| target.eq_ignore_ascii_case("xml"))
-                    && !self
-                        .slice(inside)
-                        .as_bytes()
-                        .get(3)
-                        .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-')
-                {
+                let target = self.name()?;
+                if self.slice(target).eq_ignore_ascii_case("xml") {
                     return Err(Fault::new(start, "xml-syntax", "the XML declaration must stand first"));
                 }
+                if !self.space() && !self.rest().starts_with(b"?>") {
+                    return self
+                        .syntax("expected white space or `?>` after the target of a processing instruction");
+                }
+                self.past("?>", "a processing instruction does not end")?;
             } else if rest.starts_with(b"</") {
                 self.at += 2;
                 let name = self.name()?;
@@ -239,7 +243,18 @@ impl<'a> Scanner<'a> {
                 break;
             }
         }
-        Ok(Span { start, end: self.at })
+        let name = Span { start, end: self.at };
+        // A name has at most one colon, with a name on either side (Namespaces in XML).
+        let begins =
+            |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii());
+        if self
+            .slice(name)
+            .split_once(':')
+            .is_some_and(|(prefix, local)| !begins(prefix) || !begins(local) || local.contains(':'))
+        {
+            return Err(Fault::new(start, "xml-syntax", "a name has more than a prefix and a local part"));
+        }
+        Ok(name)
     }
 
     /// Checks the characters and references of a piece of text.
@@ -300,6 +315,46 @@ impl<'a> Scanner<'a> {
         }
         Ok(())
     }
+}
+
+/// The attributes of an XML declaration: the version, then perhaps the encoding, then perhaps `standalone`.
+fn sound_declaration(inside: &str) -> bool {
+    let mut rest = inside;
+    let mut next = 0;
+    let names = ["version", "encoding", "standalone"];
+    while !rest.trim_start().is_empty() {
+        let spaced = rest.starts_with([' ', '\t', '\n', '\r']);
+        let text = rest.trim_start();
+        let found =
+            names.iter().enumerate().skip(next).find_map(|(at, name)| Some((at, text.strip_prefix(name)?)));
+        let Some((at, after)) = found.filter(|(at, _)| spaced && (*at == 0 || next > 0)) else {
+            return false;
+        };
+        let Some(after) = after.trim_start().strip_prefix('=') else { return false };
+        let after = after.trim_start();
+        let Some(quote) = after.chars().next().filter(|quote| matches!(quote, '"' | '\'')) else {
+            return false;
+        };
+        let Some((value, remaining)) = after.get(1..).and_then(|after| after.split_once(quote)) else {
+            return false;
+        };
+        let sound = match at {
+            0 => value
+                .strip_prefix("1.")
+                .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|byte| byte.is_ascii_digit())),
+            1 => {
+                value.starts_with(|first: char| first.is_ascii_alphabetic())
+                    && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+            }
+            _ => matches!(value, "yes" | "no"),
+        };
+        if !sound {
+            return false;
+        }
+        next = at + 1;
+        rest = remaining;
+    }
+    next > 0
 }
 
 fn numbered(name: &str) -> Option<char> {
