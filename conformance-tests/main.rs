@@ -21,6 +21,7 @@ mod audit;
 mod hardness;
 mod profiles;
 mod readme;
+mod questionnaires;
 mod robustness;
 mod store;
 mod client;

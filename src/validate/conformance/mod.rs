@@ -3,6 +3,8 @@
 mod code_system;
 mod concept_map;
 mod operation;
+mod questionnaire;
+mod response;
 mod structure;
 mod value_set;
 
@@ -17,6 +19,8 @@ pub(super) fn check(walk: &mut Walk<'_>, node: NodeId, type_name: &str) {
         "ConceptMap" => concept_map::check(walk, node),
         "StructureDefinition" => structure::check(walk, node),
         "OperationDefinition" => operation::check(walk, node),
+        "Questionnaire" => questionnaire::check(walk, node),
+        "QuestionnaireResponse" => response::check(walk, node),
         _ => {}
     }
 }
