@@ -13,7 +13,9 @@
 
 mod definitions;
 mod architecture;
+mod audit_events;
 mod decisions;
+mod hazards;
 mod deliver;
 mod differential;
 mod fhirpath;
