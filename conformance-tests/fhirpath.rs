@@ -82,6 +82,7 @@ fn elements_have_types_and_values() {
         ("iif(name.given.empty(), 'none', name.given.count())", "integer:3"),
         ("name.given.as(string1)", "error 11"),
         ("checkModifiers().id.exists() and hasExtension('http://a').not()", "boolean:true"),
+        ("active is Boolean or active.is(System.Boolean)", "boolean:false"),
         ("1 +", "syntax 3"),
     ] {
         assert_eq!(answer(expression), expected, "{expression}");

@@ -158,6 +158,9 @@ pub struct Environment<'e> {
     pub root_resource: Option<NodeId>,
     /// More variables, without the `%`.
     pub variables: &'e [(&'e str, NodeId)],
+    /// Whether `String`, `Boolean` and their like, without a namespace, mean FHIR's primitives too: published
+    /// invariants are written so (`que-7`), though the specification keeps the two apart.
+    pub capital_types: bool,
     /// How many steps may be taken before the evaluation is stopped.
     pub fuel: u64,
 }
@@ -176,6 +179,7 @@ impl<'e> Environment<'e> {
             resource: None,
             root_resource: None,
             variables: &[],
+            capital_types: false,
             fuel: Environment::FUEL,
         }
     }

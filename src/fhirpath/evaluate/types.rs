@@ -74,8 +74,12 @@ impl<'t> Machine<'t> {
             _ => None,
         };
         let Some(found) = found else { return self.looks_like(item, wanted) };
-        let primitive = cast && found.starts_with(|c: char| c.is_ascii_lowercase());
-        if primitive { found == wanted } else { self.is_kind_of(found, wanted) }
+        let primitive = found.starts_with(|c: char| c.is_ascii_lowercase());
+        if primitive && self.environment.capital_types && namespace.is_none() && is_capital_of(wanted, found)
+        {
+            return true;
+        }
+        if cast && primitive { found == wanted } else { self.is_kind_of(found, wanted) }
     }
 
     /// Without types: a choice element names its type.
@@ -102,4 +106,10 @@ impl<'t> Machine<'t> {
         };
         focus.iter().filter_map(info).collect()
     }
+}
+
+/// Whether a name is another one with its first letter as a capital.
+fn is_capital_of(name: &str, small: &str) -> bool {
+    let first = |text: &str| text.as_bytes().first().copied();
+    name.get(1..) == small.get(1..) && first(small).map(|letter| letter.to_ascii_uppercase()) == first(name)
 }

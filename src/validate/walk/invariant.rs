@@ -69,6 +69,7 @@ impl Walk<'_> {
             resource: Some(self.resource),
             root_resource: Some(references::container(self.tree, self.resource)),
             variables,
+            capital_types: true,
             ..Environment::new(FhirTypes::get(), answers, self.now)
         }
     }
