@@ -260,6 +260,6 @@ pub struct Done {
     pub first_leaf: Option<u64>,
     /// The new intents, in the order given.
     pub intents: Vec<i64>,
-    /// The event numbers asked for with [`Numbering::Next`], in that order.
+    /// The event numbers asked for with [`Numbering::Next`](super::delivery::Numbering::Next), in that order.
     pub numbers: Vec<u64>,
 }
