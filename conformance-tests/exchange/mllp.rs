@@ -106,7 +106,7 @@ async fn errors_say_where_and_by_which_rule() {
     assert!(answer.contains("|102^Data type error^HL70357|E|"), "{answer}");
     assert!(!answer.contains("9000000008"), "no patient value: {answer}");
     let unsupported =
-        String::from_utf8(message("E-2")).unwrap().replace("ADT^A08^ADT_A01", "ORU^R01^ORU_R01");
+        String::from_utf8(message("E-2")).unwrap().replace("ADT^A08^ADT_A01", "QBP^Q22^QBP_Q21");
     let answer = ask(&mut stream, unsupported.as_bytes()).await;
     assert!(["AE", "AR"].contains(&code(&answer)), "{answer}");
     assert!(answer.contains("\rERR|"), "{answer}");
