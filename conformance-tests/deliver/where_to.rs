@@ -1,12 +1,16 @@
 //! Where notifications go, and where they never go.
 
 use super::house::{House, secret, settings};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sgw::deliver::receiver::{Answering, Receiver, Reply};
 use sgw::deliver::{Deliverer, Settings};
 use sgw::store::{IntentQuery, IntentState};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_never_followed() {
@@ -99,5 +103,58 @@ async fn an_endless_answer_is_cut_off() {
     }
     assert!(receiver.wait_for(5, Duration::from_secs(10)).await);
     house.wait_state("s", IntentState::Delivered, 5).await;
+    deliverer.drain().await;
+}
+
+/// A TLS endpoint in front of a receiver, with the certificate of `partner.example`.
+async fn secured(receiver: SocketAddr) -> SocketAddr {
+    let folder = format!("{}/fixtures/tls", env!("CARGO_MANIFEST_DIR"));
+    let chain =
+        CertificateDer::pem_file_iter(format!("{folder}/partner.pem")).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(format!("{folder}/partner.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut inside = TcpStream::connect(receiver).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut inside).await;
+            });
+        }
+    });
+    address
+}
+
+/// Over TLS, with the name checked against the certificate and the certificate against the authorities trusted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_must_be_of_a_trusted_authority_and_of_the_name() {
+    let house = House::new().await;
+    let receiver = Receiver::start(vec![secret()]).await.unwrap();
+    let port = secured(receiver.address()).await.port();
+    let lookup = || -> sgw::deliver::egress::Lookup {
+        Arc::new(|_| Box::pin(async { Ok(vec!["127.0.0.1:0".parse().unwrap()]) }))
+    };
+    house.subscribe("right", "hub", &format!("https://partner.example:{port}/"), "id-only").await;
+    house.subscribe("other-name", "hub", &format!("https://evil.example:{port}/"), "id-only").await;
+    let authority = format!("{}/fixtures/tls/ca.pem", env!("CARGO_MANIFEST_DIR")).into();
+    let trusting = Settings { allow_http: false, extra_authorities: vec![authority], ..settings() };
+    let deliverer = Deliverer::start_with(house.parts(trusting), lookup()).await.unwrap();
+    house.wait_status("right", "active").await;
+    house.wait_status("other-name", "error").await;
+    house.flag("local:p|1", "f1", &["right"]).await;
+    assert!(receiver.wait_for(1, Duration::from_secs(10)).await);
+    deliverer.drain().await;
+    house.subscribe("untrusted", "hub", &format!("https://partner.example:{port}/"), "id-only").await;
+    let deliverer = Deliverer::start_with(house.parts(settings()), lookup()).await.unwrap();
+    house.wait_status("untrusted", "error").await;
+    assert_eq!(house.state("untrusted").await.last_error.as_deref(), Some("handshake-no-connection"));
+    assert_eq!(receiver.received().len(), 2, "one handshake and one event");
     deliverer.drain().await;
 }
