@@ -11,6 +11,7 @@ mod outcome;
 mod references;
 pub mod rules;
 mod schema;
+mod sha1;
 mod specials;
 mod validated;
 mod vital_signs;

@@ -59,6 +59,9 @@ rules! {
     EXT_1 "ext-1" "invariant" "extensibility.html" "an extension has a value or extensions, and not both";
     PRIMITIVE_VALUE "primitive-value" "required" "element.html" "a primitive has a value or an extension";
     PRIMITIVE_FORMAT "primitive-format" "value" "datatypes.html#primitive" "a primitive has the form and the meaning of its type";
+    CANONICAL_ABSOLUTE "canonical-absolute" "invalid" "datatypes.html#canonical" "a canonical is absolute, or a fragment";
+    IDENTIFIER_URI "identifier-uri" "invalid" "datatypes.html#Identifier" "an identifier whose system is `urn:ietf:rfc:3986` is a whole URI";
+    ATTACHMENT_HASH "attachment-hash" "value" "datatypes.html#Attachment" "the stated hash of an attachment is that of its data";
     MAX_LENGTH "max-length" "too-long" "elementdefinition.html#ElementDefinition.maxLength" "a string is no longer than allowed";
     MIN_VALUE "min-value" "value" "elementdefinition.html#ElementDefinition.minValue_x_" "a value is not below the minimum";
     MAX_VALUE "max-value" "value" "elementdefinition.html#ElementDefinition.maxValue_x_" "a value is not above the maximum";

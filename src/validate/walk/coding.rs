@@ -5,6 +5,9 @@ use crate::definitions::terminology::{Concept, Content, Membership};
 use crate::fhir::tree::NodeId;
 use crate::validate::references::is_absolute;
 use crate::validate::rules;
+use crate::validate::sha1::sha1;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 impl Walk<'_> {
     /// Checks one Coding.
@@ -106,19 +109,26 @@ impl Walk<'_> {
         self.error(rules::CODE_DISPLAY, node, || format!("`{system}` calls this code `{preferred}`{shown}"));
     }
 
-    /// The stated size of an attachment is that of its data.
+    /// The stated size and hash of an attachment are those of its data.
     pub(super) fn attachment(&mut self, node: NodeId) {
         let tree = self.tree;
-        let (Some(size), Some(data)) = (tree.child_value(node, "size"), tree.child_value(node, "data"))
-        else {
+        let (size, hash) = (tree.child_value(node, "size"), tree.child_value(node, "hash"));
+        if size.is_none() && hash.is_none() {
             return;
-        };
-        let characters = data.bytes().filter(|byte| !byte.is_ascii_whitespace());
-        let digits = characters.filter(|byte| *byte != b'=').count();
-        let length = digits * 3 / 4;
-        if size.parse::<usize>().is_ok_and(|size| size != length) {
+        }
+        let Some(data) = tree.child_value(node, "data") else { return };
+        let plain: String = data.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        let Ok(bytes) = BASE64_STANDARD.decode(plain) else { return };
+        if size.and_then(|size| size.parse::<usize>().ok()).is_some_and(|size| size != bytes.len()) {
             self.error(rules::ATTACHMENT_SIZE, node, || {
-                format!("the stated size is not that of the data, which has {length} bytes")
+                format!("the stated size is not that of the data, which has {} bytes", bytes.len())
+            });
+        }
+        if hash
+            .is_some_and(|hash| BASE64_STANDARD.decode(hash).ok().as_deref() != Some(sha1(&bytes).as_slice()))
+        {
+            self.error(rules::ATTACHMENT_HASH, node, || {
+                "the stated hash is not the SHA-1 of the data, in base64".into()
             });
         }
     }
@@ -130,6 +140,14 @@ impl Walk<'_> {
             && tree.value(child).is_some_and(|system| !system.is_empty() && !is_absolute(system))
         {
             self.error(rules::CODING_SYSTEM, child, || "the system of an identifier must be absolute".into());
+        }
+        if tree.child_value(node, "system") == Some("urn:ietf:rfc:3986")
+            && let Some(value) = tree.child_value(node, "value").filter(|value| !is_absolute(value))
+        {
+            let shown = self.show(value);
+            self.error(rules::IDENTIFIER_URI, node, || {
+                format!("the system of the identifier says that its value is a URI, which it is not{shown}")
+            });
         }
     }
 

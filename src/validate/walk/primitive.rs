@@ -3,6 +3,7 @@
 use super::Walk;
 use crate::fhir::primitive::Primitive;
 use crate::fhir::tree::{Kind, NodeId};
+use crate::validate::references::is_absolute;
 use crate::validate::rules;
 
 impl Walk<'_> {
@@ -44,6 +45,11 @@ impl Walk<'_> {
                 format!("{wrong}{}", self_shown(value, self.core.settings.show_values))
             });
             return;
+        }
+        if primitive == Primitive::Canonical && !value.starts_with('#') && !is_absolute(value) {
+            self.error(rules::CANONICAL_ABSOLUTE, node, || {
+                "a canonical must be absolute, or a fragment".into()
+            });
         }
         if matches!(primitive, Primitive::String | Primitive::Markdown) {
             let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_whitespace());
