@@ -24,6 +24,9 @@ pub fn tree<'a>(value: &'a Value, limits: &Limits) -> Result<Tree<'a>, Unreadabl
             None => (key.as_str(), None),
         };
         let mut at = ROOT;
+        if path.matches('/').count() > 64 {
+            return Err(Unreadable::NotFlat);
+        }
         for step in path.split('/') {
             let (name, index) = match step.rsplit_once(':') {
                 Some((name, index)) => (name, index.parse::<u32>().ok()),

@@ -159,37 +159,42 @@ pub struct Ledger {
     /// The mapping and its version, as `hl7v2-adt|1.0.0`.
     pub mapping: String,
     summary: Summary,
-    places: Vec<Record>,
-    targets: Vec<(u32, Target)>,
+    /// In the order of the nodes.
+    records: Vec<Record>,
+    /// In the order of the nodes.
+    targets: Vec<(NodeId, Target)>,
     references: Vec<String>,
+    /// The places and values of all records, one after another: a message has hundreds, and needs one allocation.
+    texts: String,
 }
 
-/// The place is kept as it is computed; the rest is put into words only when asked.
+/// One value: where its place and its text stand in `texts`; the rest is put into words only when asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Record {
-    node: u32,
-    at: String,
-    value: String,
+    node: NodeId,
+    start: usize,
+    middle: usize,
+    end: usize,
     outcome: Outcome,
-}
-
-impl Default for Outcome {
-    fn default() -> Outcome {
-        Outcome::Dropped(Reason::OutOfScope)
-    }
 }
 
 impl Ledger {
     /// Closes the account: every value that the marks do not speak of was dropped as `otherwise`.
     pub(super) fn close(tree: &Tree<'_>, marks: Marks, otherwise: Reason, references: Vec<String>) -> Ledger {
         let mut ledger = Ledger { references, ..Ledger::default() };
+        ledger.records.reserve(tree.len());
+        ledger.texts.reserve(tree.len() * 20);
         for (id, node) in tree.values() {
             let outcome = marks.outcome(id).unwrap_or(Outcome::Dropped(otherwise));
             ledger.summary.count(outcome);
-            let value = node.text.as_deref().unwrap_or_default().to_owned();
-            ledger.places.push(Record { node: id, at: tree.place(id), value, outcome });
+            let start = ledger.texts.len();
+            tree.write_place(id, &mut ledger.texts);
+            let middle = ledger.texts.len();
+            ledger.texts.push_str(node.text.as_deref().unwrap_or_default());
+            ledger.records.push(Record { node: id, start, middle, end: ledger.texts.len(), outcome });
         }
         ledger.targets = marks.targets;
+        ledger.targets.sort_by_key(|(node, _)| *node);
         ledger
     }
 
@@ -205,19 +210,30 @@ impl Ledger {
 
     /// Every entry, in the order of the source.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        self.places.iter().map(|r| Entry {
-            at: r.at.clone(),
-            value: r.value.clone(),
+        self.records.iter().map(|r| Entry {
+            at: self.place(r).to_owned(),
+            value: self.texts.get(r.middle..r.end).unwrap_or_default().to_owned(),
             outcome: r.outcome,
-            to: self.targets.iter().filter(|(n, _)| *n == r.node).map(|(_, t)| self.name(t)).collect(),
+            to: self.targets_of(r.node).iter().map(|(_, t)| self.name(t)).collect(),
         })
+    }
+
+    fn place(&self, record: &Record) -> &str {
+        self.texts.get(record.start..record.middle).unwrap_or_default()
+    }
+
+    fn targets_of(&self, node: NodeId) -> &[(NodeId, Target)] {
+        let from = self.targets.partition_point(|(n, _)| *n < node);
+        let to = self.targets.partition_point(|(n, _)| *n <= node);
+        self.targets.get(from..to).unwrap_or_default()
     }
 
     /// Each use of a value: its place, the element, and the line of the rule in the mapping file (0: the gateway's own).
     pub fn uses(&self) -> impl Iterator<Item = (&str, String, u32)> + '_ {
         self.targets.iter().map(|(n, t)| {
-            let at = self.places.iter().find(|r| r.node == *n).map_or("", |r| r.at.as_str());
-            (at, self.name(t), t.line)
+            let record =
+                self.records.binary_search_by_key(n, |r| r.node).ok().and_then(|i| self.records.get(i));
+            (record.map_or("", |r| self.place(r)), self.name(t), t.line)
         })
     }
 
@@ -262,17 +278,24 @@ impl Ledger {
 
     /// Appends another account of the same source (one record after another).
     pub fn append(&mut self, other: Ledger) {
-        let (nodes, made) = (self.places.len(), self.references.len());
-        let shift = self.places.last().map_or(0, |r| r.node + 1);
-        let _ = nodes;
-        self.places.extend(other.places.into_iter().map(|r| Record { node: r.node + shift, ..r }));
+        let node =
+            self.records.last().map_or(0, |r| r.node + 1).max(self.targets.last().map_or(0, |(n, _)| n + 1));
+        let (made, text) = (u32::try_from(self.references.len()).unwrap_or(u32::MAX), self.texts.len());
+        self.records.extend(other.records.into_iter().map(|r| Record {
+            node: r.node.saturating_add(node),
+            start: r.start + text,
+            middle: r.middle + text,
+            end: r.end + text,
+            outcome: r.outcome,
+        }));
         self.targets.extend(
             other
                 .targets
                 .into_iter()
-                .map(|(n, t)| (n + shift, Target { made: t.made + u32::try_from(made).unwrap_or(0), ..t })),
+                .map(|(n, t)| (n.saturating_add(node), Target { made: t.made.saturating_add(made), ..t })),
         );
         self.references.extend(other.references);
+        self.texts.push_str(&other.texts);
         self.summary.values += other.summary.values;
         self.summary.mapped += other.summary.mapped;
         self.summary.carried += other.summary.carried;

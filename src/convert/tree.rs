@@ -198,31 +198,28 @@ impl<'a> Tree<'a> {
 
     /// The place of a node in the notation of its format.
     pub fn place(&self, id: NodeId) -> String {
-        let mut chain = Vec::with_capacity(8);
-        let mut at = id;
-        while let Some(node) = self.node(at) {
-            if at == ROOT {
-                break;
-            }
-            chain.push(at);
-            at = node.parent;
-        }
-        chain.reverse();
         let mut out = String::with_capacity(24);
-        for (depth, at) in chain.iter().enumerate() {
-            let Some(node) = self.node(*at) else { continue };
-            match self.notation {
-                Notation::Er7 => er7_step(&mut out, node, depth),
-                Notation::Json => json_step(&mut out, node),
-                Notation::Xml => xml_step(&mut out, node),
-                Notation::Csv => csv_step(&mut out, node, depth),
-                Notation::Flat => flat_step(&mut out, node, depth),
-            }
-        }
-        if out.is_empty() && self.notation == Notation::Xml {
-            out.push('/');
-        }
+        self.write_place(id, &mut out);
         out
+    }
+
+    /// Appends the place of a node to a text.
+    pub fn write_place(&self, id: NodeId, out: &mut String) {
+        self.write_step(id, out);
+    }
+
+    /// Writes the steps down to a node; answers how many there are.
+    fn write_step(&self, id: NodeId, out: &mut String) -> usize {
+        let Some(node) = self.node(id).filter(|_| id != ROOT) else { return 0 };
+        let depth = self.write_step(node.parent, out);
+        match self.notation {
+            Notation::Er7 => er7_step(out, node, depth),
+            Notation::Json => json_step(out, node),
+            Notation::Xml => xml_step(out, node),
+            Notation::Csv => csv_step(out, node, depth),
+            Notation::Flat => flat_step(out, node, depth),
+        }
+        depth + 1
     }
 
     /// A part of this tree as a tree of its own: the node with everything below it, and its ancestors without what else
