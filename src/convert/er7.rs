@@ -102,7 +102,8 @@ fn segment<'a>(
     for field in Split::new(rest.get(1..).unwrap_or_default(), d.field) {
         number += 1;
         // The header's first two fields are the delimiters themselves.
-        if !field.is_empty() && !(header && number == 2) {
+        let delimiters = header && number == 2;
+        if !field.is_empty() && !delimiters {
             repetitions(tree, id, field, number, at, d);
         }
         at += field.len() + 1;
