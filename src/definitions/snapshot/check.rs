@@ -120,7 +120,7 @@ fn target_derives(work: &Work<'_>, target: &str, base: &[&Value]) -> Option<bool
         let matches = |one: &&Value| {
             one.as_str().is_some_and(|one| crate::definitions::library::split_canonical(one).0 == bare)
         };
-        if base.iter().any(|one| matches(one)) {
+        if base.iter().any(matches) {
             return Some(true);
         }
         let known = work.definitions.resource("StructureDefinition", &at)?;

@@ -230,7 +230,7 @@ fn concept(value: &Value, code: String, parent: Option<u32>) -> Concept {
         .collect();
     let is_true = |names: &[&str]| {
         properties.iter().any(|(name, value)| {
-            names.contains(&name.as_str()) && (*value == Value::Bool(true) || *value == Value::from("true"))
+            names.contains(&name.as_str()) && (*value == Value::Bool(true) || value.as_str() == Some("true"))
         })
     };
     let status = properties.iter().find(|(name, _)| name == "status").and_then(|(_, value)| value.as_str());
