@@ -29,12 +29,13 @@ impl Walk<'_> {
         let mut alternatives: Vec<&str> = Vec::new();
         for extension in &element.extensions {
             match url(extension) {
-                MUST_HAVE_VALUE if extension.get("valueBoolean") == Some(&Value::Bool(true)) => {
-                    if tree.value(node).is_none() {
-                        self.error(rules::VALUE_REQUIRED, node, || {
-                            format!("`{}` must have a value ({})", element.label(), schema.canonical())
-                        });
-                    }
+                MUST_HAVE_VALUE
+                    if extension.get("valueBoolean") == Some(&Value::Bool(true))
+                        && tree.value(node).is_none() =>
+                {
+                    self.error(rules::VALUE_REQUIRED, node, || {
+                        format!("`{}` must have a value ({})", element.label(), schema.canonical())
+                    });
                 }
                 ALTERNATIVES => alternatives.extend(extension.get("valueCanonical").and_then(Value::as_str)),
                 LANGUAGES => {

@@ -90,7 +90,7 @@ impl Log {
         let driver = json!({
             "name": "sgw", "version": env!("CARGO_PKG_VERSION"), "rules": rules,
         });
-        write!(out, "],\"tool\":{{\"driver\":{driver}}}}}]}}\n")
+        writeln!(out, "],\"tool\":{{\"driver\":{driver}}}}}]}}")
     }
 }
 

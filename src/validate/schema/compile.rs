@@ -36,7 +36,6 @@ pub(super) fn compile(structure: &structure::Structure, registry: &Registry) -> 
         elements,
         contexts: structure.contexts.iter().filter_map(context).collect(),
         context_invariants: structure.context_invariants.clone(),
-        extensions: structure.extensions.clone(),
     }
 }
 
@@ -354,8 +353,7 @@ impl Compiler<'_> {
             let extension =
                 element.is_some_and(|e| matches!(e.name.as_ref(), "extension" | "modifierExtension"));
             let choice = element.is_some_and(|e| e.choice);
-            let by =
-                |kind, path: &str| Discriminator { kind, path: path.to_owned(), steps: slices::steps(path) };
+            let by = |kind, path: &str| Discriminator { kind, steps: slices::steps(path) };
             let discriminators = match (extension, choice) {
                 (true, _) => vec![by(DiscriminatorKind::Value, "url")],
                 (_, true) => vec![by(DiscriminatorKind::Type, "$this")],
@@ -370,7 +368,6 @@ impl Compiler<'_> {
                 "profile" => DiscriminatorKind::Profile,
                 _ => DiscriminatorKind::Value,
             },
-            path: one.path.clone(),
             steps: slices::steps(&one.path),
         });
         Slicing {

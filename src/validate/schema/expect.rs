@@ -254,12 +254,11 @@ impl Registry {
             return search(schema, shared, on);
         }
         for one in &element.types {
-            if one.profiles.is_empty() {
-                if let Some(defined) = self.of_type(&one.code)
-                    && let Some(root) = defined.element(0)
-                {
-                    search(&defined, root, on);
-                }
+            if one.profiles.is_empty()
+                && let Some(defined) = self.of_type(&one.code)
+                && let Some(root) = defined.element(0)
+            {
+                search(&defined, root, on);
             }
             for profile in &one.profiles {
                 if let Some(defined) = self.profile(profile)

@@ -48,8 +48,6 @@ pub(super) struct Schema {
     pub contexts: Vec<Context>,
     /// FHIRPath conditions on where an extension may be used.
     pub context_invariants: Vec<String>,
-    /// What R5 calls obligations on narrative and presence, as extensions on the definition.
-    pub extensions: Vec<Value>,
 }
 
 impl Schema {

@@ -24,7 +24,6 @@ pub(in super::super) struct Slicing {
 #[derive(Debug)]
 pub(in super::super) struct Discriminator {
     pub kind: DiscriminatorKind,
-    pub path: String,
     /// The path in steps; `None` when it is not of the restricted form that R4 allows.
     pub steps: Option<Vec<Step>>,
 }

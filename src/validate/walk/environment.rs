@@ -21,7 +21,7 @@ pub(super) struct Answers<'w> {
 
 impl Services for Answers<'_> {
     fn resolve(&self, tree: &Tree<'_>, from: NodeId, reference: &str) -> Resolution {
-        let mut walk = Walk::new(self.core, tree, self.references);
+        let walk = Walk::new(self.core, tree, self.references);
         match walk.lead_to(from, reference) {
             Some(found) => Resolution::Found(found),
             None => match references::type_of(reference, self.core) {
