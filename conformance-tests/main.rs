@@ -21,6 +21,7 @@ mod differential;
 mod fhirpath;
 mod audit;
 mod hardness;
+mod durability;
 mod profiles;
 mod readme;
 mod questionnaires;
