@@ -55,21 +55,21 @@ async fn cut_along(before: &Path, work: &Path, log: &Path) -> Verdict {
     let mut verdict = Verdict::default();
     let mut disk = Disk::before(before, work, log);
     let mut acknowledged = BTreeSet::new();
-    let (mut due, mut since) = (false, 0);
+    let mut since = 0;
     while let Some(event) = disk.next() {
-        match event {
+        let due = match event {
             Event::Told(file, text) if file.ends_with("/acknowledged") => {
                 acknowledged.insert(String::from_utf8(text).unwrap().trim_end().to_owned());
-                due = acknowledged.len() % EVERY == 0;
                 since = 0;
+                acknowledged.len() % EVERY == 0
             }
             Event::Told(..) => continue,
             // Some calls after an acknowledgement, in the midst of what was under way then.
             Event::Disk => {
                 since += 1;
-                due = since == 37 && acknowledged.len() % EVERY < 3;
+                since == 37 && acknowledged.len() % EVERY < 3
             }
-        }
+        };
         if due {
             let number = verdict.cuts as u64;
             for loss in [Loss::All, Loss::Some(number), Loss::Some(number + 1000)] {

@@ -15,6 +15,7 @@ mod serve;
 mod site;
 mod snapshot;
 pub mod sealing;
+mod store;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -45,6 +46,8 @@ enum Command {
     Agreements(agreements::Args),
     /// Say what would happen to a resource, and why.
     Decide(decide::Args),
+    /// Check or copy the database.
+    Store(store::Args),
     /// Check the settings.
     Config(config::Args),
     /// Evaluate a FHIRPath expression.
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => audit::run(args),
         Command::Agreements(args) => agreements::run(args),
         Command::Decide(args) => decide::run(args),
+        Command::Store(args) => store::run(args),
         Command::Config(args) => config::run(args),
         Command::Fhirpath(args) => fhirpath::run(args),
         Command::Convert(args) => convert::run(args),

@@ -108,7 +108,7 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
     let Deployment { settings, registry, policy, sources, keyring } = deployment;
     systems::set_base(&settings.gateway.canonical_base);
     let validator = validator(&settings.gateway)?;
-    let options = Options::at(&settings.gateway.database);
+    let options = Options::of(&settings.gateway.database, &settings.store);
     let store: SharedStore =
         Arc::new(SqliteStore::open(options, Timestamp::now()).await.map_err(part("database"))?);
     let sealer = Sealer::open(store.clone(), &settings.audit, &settings.gateway.organisation);

@@ -19,6 +19,7 @@ pub use registry::{Organisation, Registry, SourceEntry};
 use crate::api::settings::{HttpSettings, MllpSettings};
 use crate::audit;
 use crate::deliver;
+use crate::store;
 use crate::telemetry::LogSettings;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// MLLP.
     pub mllp: MllpSettings,
+    /// The database.
+    pub store: store::Settings,
     /// Deliveries to subscribers.
     pub deliver: deliver::Settings,
     /// The log of what was done.
@@ -157,6 +160,10 @@ impl Settings {
             "canonical_base",
             "it must begin with `http://` or `https://`",
         );
+        let days = store::settings::SHORTEST_KEY_DAYS;
+        let long_enough = self.store.key_retention_days >= days;
+        check(long_enough, "store", "key_retention_days", "it must be at least 7");
+        check(self.store.readers > 0, "store", "readers", positive);
         if let Err(error) = self.deliver.check() {
             check(false, "deliver", "", &error.to_string());
         }

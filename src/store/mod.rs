@@ -8,17 +8,20 @@
 //! - [`delivery`]: the part of it that concerns delivery: leases, intents, event numbers, attempts.
 //! - [`records`]: what is read back.
 //! - [`error`]: why the store refuses, and what an operator is to do.
+//! - [`settings`]: the section `[store]` of the settings file.
 //! - [`sqlite`]: the implementation: one writer that gathers waiting work into one commit, and readers beside it.
 
 pub mod delivery;
 pub mod error;
 pub mod records;
+pub mod settings;
 pub mod sqlite;
 pub mod work;
 
 pub use delivery::*;
 pub use error::StoreError;
 pub use records::*;
+pub use settings::Settings;
 pub use sqlite::{Options, SqliteStore, Synchronous};
 pub use work::*;
 

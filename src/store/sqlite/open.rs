@@ -3,7 +3,7 @@
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{SqliteStore, checkpoint, fault, schema, upkeep};
-use crate::store::StoreError;
+use crate::store::{Settings, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -54,6 +54,15 @@ impl Options {
             accept_clock_step: false,
             max_pages: None,
         }
+    }
+
+    /// A durable store in the file `path`, used as the settings say.
+    pub fn of(path: impl Into<PathBuf>, settings: &Settings) -> Self {
+        Self::at(path)
+            .readers(settings.readers)
+            .key_retention(Duration::from_secs(u64::from(settings.key_retention_days) * 24 * 3600))
+            .busy_timeout(Duration::from_secs(settings.busy_timeout_seconds))
+            .accept_clock_step(settings.accept_clock_step)
     }
 
     /// Whether commits wait for the disk.
