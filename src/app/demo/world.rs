@@ -81,20 +81,12 @@ impl World {
     /// The ids are those of [`PARTNERS`]; another one answers the first partner.
     pub fn partner(&self, id: &str) -> &Partner {
         let position = self.partners.iter().position(|partner| partner.id == id).unwrap_or_default();
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "three partners are started, and positions come from the same list"
-        )]
         &self.partners[position]
     }
 
     /// The partner with this id, to take it down or bring it back.
     pub fn partner_mut(&mut self, id: &str) -> &mut Partner {
         let position = self.partners.iter().position(|partner| partner.id == id).unwrap_or_default();
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "three partners are started, and positions come from the same list"
-        )]
         &mut self.partners[position]
     }
 
