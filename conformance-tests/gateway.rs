@@ -17,7 +17,7 @@ use sgw::deliver::{self, Deliverer};
 use sgw::exchange::{self, Exchange, Registered, Sources};
 use sgw::govern::Policy;
 use sgw::route::Topics;
-use sgw::store::{AuditQuery, IntentQuery, Leaf, Options, SharedStore, SqliteStore, Synchronous};
+use sgw::store::{AuditQuery, Leaf, Options, SharedStore, SqliteStore, Synchronous};
 use sgw::validate::{Settings, Validator};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -205,11 +205,6 @@ impl TestGateway {
         let query = AuditQuery { kind: kind.map(str::to_owned), limit: 1000, ..AuditQuery::default() };
         self.store.audit_search(query).await.unwrap()
     }
-
-    /// How many delivery intents there are.
-    pub async fn intents(&self) -> usize {
-        self.store.intents(IntentQuery { limit: 1000, ..IntentQuery::default() }).await.unwrap().len()
-    }
 }
 
 /// A request being made.
@@ -272,8 +267,8 @@ impl Reply {
     /// The place of the first resource of this type in a `transaction-response`: `Type/id/_history/v`.
     pub fn location(&self, resource_type: &str) -> String {
         let entries = self.json["entry"].as_array().unwrap();
-        let locations = entries.iter().map(|entry| entry["response"]["location"].as_str().unwrap());
-        locations.filter(|at| at.starts_with(&format!("{resource_type}/"))).next().unwrap().to_owned()
+        let mut locations = entries.iter().map(|entry| entry["response"]["location"].as_str().unwrap());
+        locations.find(|at| at.starts_with(&format!("{resource_type}/"))).unwrap().to_owned()
     }
 
     /// The same with the status checked, for asserting in a chain.

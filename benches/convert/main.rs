@@ -1,5 +1,16 @@
 //! Conversion alone, and with validation.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a bench that cannot be set up must say so, and prints its figures"
+)]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sgw::convert::{Context, Mappings, Source, convert, convert_rows};
 use sgw::validate::Validator;
