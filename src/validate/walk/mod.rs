@@ -119,6 +119,7 @@ impl<'t> Walk<'t> {
     fn report(self) -> super::Report {
         let mut findings = self.findings;
         findings.sort_by_key(|finding| finding.offset.unwrap_or_else(|| self.tree.offset(finding.node)));
+        let mut cursor = place::Cursor::new(self.tree);
         let issues = findings
             .into_iter()
             .map(|finding| {
@@ -130,7 +131,7 @@ impl<'t> Walk<'t> {
                     place::of(self.tree, self.core, finding.node),
                     finding.text,
                 );
-                match self.tree.position_of(offset) {
+                match cursor.position(offset) {
                     Some((line, column)) => issue.at(line, column),
                     None => issue,
                 }
