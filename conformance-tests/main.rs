@@ -27,6 +27,7 @@ mod readme;
 mod questionnaires;
 mod robustness;
 mod store;
+mod bundles;
 mod client;
 mod convert;
 mod exchange;
