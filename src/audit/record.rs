@@ -329,6 +329,9 @@ fn details<'a>(decision: &'a Decision, entity: &mut Entity<'a>) {
     if let Some(tier) = decision.tier {
         entity.detail("tier", tier.code());
     }
+    for category in &decision.categories {
+        entity.detail("category", category);
+    }
     for basis in &decision.lawful_bases {
         entity.detail("lawful-basis", basis);
     }

@@ -27,6 +27,7 @@ pub fn decide(policy: &Policy, request: &Request, facts: &Facts, now: Timestamp)
         contributed: Vec::new(),
         consents: Vec::new(),
         tier: reading.tier,
+        categories: reading.categories.clone(),
         lawful_bases: term::bases_in_force(policy, &reading, day(now)),
         purpose: request.purpose.to_owned(),
         policy_version: policy.version().to_owned(),

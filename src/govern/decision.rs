@@ -184,6 +184,8 @@ pub struct Decision {
     pub consents: Vec<ConsentReference>,
     /// The tier, given or derived.
     pub tier: Option<Tier>,
+    /// The categories of concern that the gateway knows: codes of the CodeSystem `concern-category`.
+    pub categories: Vec<&'static str>,
     /// The resource's lawful bases that are known and in force.
     pub lawful_bases: Vec<String>,
     /// The purpose asked for.
@@ -216,6 +218,7 @@ impl Decision {
             contributed: Vec::new(),
             consents: Vec::new(),
             tier: None,
+            categories: Vec::new(),
             lawful_bases: Vec::new(),
             purpose: purpose.to_owned(),
             policy_version: String::new(),
