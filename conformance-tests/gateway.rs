@@ -162,6 +162,7 @@ impl TestGateway {
             keyring: Arc::new(ArcSwap::from_pointee(keyring)),
             settings: settings.clone(),
             metrics: Some(Arc::new(|| "measured 1\n".to_owned())),
+            reload: None,
         });
         TestGateway { exchange, store, settings, router, deliverer, folder: Some(folder) }
     }

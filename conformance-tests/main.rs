@@ -26,6 +26,7 @@ mod profiles;
 mod readme;
 mod questionnaires;
 mod robustness;
+mod running;
 mod store;
 mod bundles;
 mod client;

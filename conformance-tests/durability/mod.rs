@@ -8,7 +8,7 @@ mod disk;
 mod kills;
 mod power;
 mod served;
-mod site;
+pub mod site;
 mod workload;
 
 use std::process::{Command, Stdio};

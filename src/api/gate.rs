@@ -3,6 +3,7 @@
 use super::answer::ApiError;
 use super::auth::{AuthError, Keyring, require};
 use super::body;
+use super::configuration::Reload;
 use super::context::RequestId;
 use super::settings::HttpSettings;
 use crate::exchange::Exchange;
@@ -28,6 +29,8 @@ pub struct Parts {
     pub settings: HttpSettings,
     /// Renders the measurements for `/metrics`; without it there are none.
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    /// Reads the configuration again; without it that cannot be asked for.
+    pub reload: Option<Reload>,
 }
 
 /// What every handler shares.
@@ -36,6 +39,7 @@ pub struct Gate {
     keyring: Arc<ArcSwap<Keyring>>,
     pub(super) settings: HttpSettings,
     pub(super) metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    pub(super) reload: Option<Reload>,
     pub(super) places: Arc<Semaphore>,
     busy: Arc<Mutex<HashMap<String, usize>>>,
 }
@@ -43,9 +47,9 @@ pub struct Gate {
 impl Gate {
     /// A gate of these parts.
     pub fn new(parts: Parts) -> Gate {
-        let Parts { exchange, keyring, settings, metrics } = parts;
+        let Parts { exchange, keyring, settings, metrics, reload } = parts;
         let places = Arc::new(Semaphore::new(settings.max_requests));
-        Gate { exchange, keyring, settings, metrics, places, busy: Arc::default() }
+        Gate { exchange, keyring, settings, metrics, reload, places, busy: Arc::default() }
     }
 
     /// Whether a request with these headers comes from a known caller with the role.

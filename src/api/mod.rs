@@ -9,12 +9,14 @@
 //! | `POST /fhir/{type}/$validate` | any | validation without storing |
 //! | `/quarantine` | operator | list, read, resubmit, discard |
 //! | `/deliveries` | operator | list, replay |
+//! | `/configuration/$reload` | operator | reads registry, agreements and mappings again |
 //! | `/metrics` | operator, or this machine | measurements |
 //! | `/healthz`, `/readyz`, `/fhir/metadata` | anybody | state, capabilities |
 
 pub mod answer;
 pub mod auth;
 mod body;
+mod configuration;
 mod context;
 mod deliveries;
 mod gate;
@@ -32,5 +34,6 @@ mod submissions;
 mod subscriptions;
 pub mod tls;
 
+pub use configuration::{Reload, ReloadError, Reloaded};
 pub use gate::{Gate, Parts};
 pub use router::router;

@@ -3,7 +3,8 @@
 use super::answer::ApiError;
 use super::gate::{Gate, Parts};
 use super::{
-    context, deliveries, health, metadata, operations, quarantine, resources, submissions, subscriptions,
+    configuration, context, deliveries, health, metadata, operations, quarantine, resources, submissions,
+    subscriptions,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -24,6 +25,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/quarantine/{id}/$discard", post(quarantine::discard))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/$replay", post(deliveries::replay))
+        .route("/configuration/$reload", post(configuration::reload))
         .route(
             "/fhir/Subscription/$status",
             get(subscriptions::status_of_all).post(subscriptions::status_of_all),

@@ -12,6 +12,7 @@ mod demo;
 mod init;
 mod profiles;
 mod receive;
+mod reload;
 mod serve;
 mod site;
 mod snapshot;

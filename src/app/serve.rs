@@ -1,9 +1,10 @@
 //! `sgw serve`: puts the gateway together from its settings and runs it until it is told to stop.
 
+use super::reload::Reloader;
 use super::sealing::{SealError, Sealer};
 use super::{COULD_NOT_RUN, complain, say};
 use crate::api::settings::MllpListener;
-use crate::api::{self, mllp, server, tls};
+use crate::api::{self, ReloadError, Reloaded, mllp, server, tls};
 use crate::audit;
 use crate::config::{ConfigError, Deployment, GatewaySettings};
 use crate::definitions::Definitions;
@@ -16,6 +17,7 @@ use crate::store::{Options, SharedStore, SqliteStore};
 use crate::telemetry::{self, Metrics};
 use crate::validate::{self, Validator};
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -77,6 +79,7 @@ fn failed(error: &ServeError) -> ExitCode {
 
 async fn until_told_to_stop(config: &Path) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(part("signals"))?;
+    let mut reload = signal(SignalKind::hangup()).map_err(part("signals"))?;
     let deployment = Deployment::load(config)?;
     telemetry::start(&deployment.settings.log).map_err(part("log"))?;
     let running = start(deployment).await?;
@@ -84,9 +87,16 @@ async fn until_told_to_stop(config: &Path) -> Result<(), ServeError> {
     for (source, address) in &running.mllp {
         say(&format!("listening for MLLP on {address} (source {source})"));
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(part("signals"))?,
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted.map_err(part("signals"))?;
+                break;
+            }
+            // What is wrong is logged and recorded; the last good configuration stays in force.
+            _ = reload.recv() => drop(running.reload("SIGHUP").await),
+        }
     }
     running.stop().await
 }
@@ -101,11 +111,12 @@ pub struct Running {
     sealed: CancellationToken,
     deliverer: Arc<Deliverer>,
     store: SharedStore,
+    reloader: Arc<Reloader>,
 }
 
 /// Puts a gateway together and starts it. It listens when this returns.
 pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
-    let Deployment { settings, registry, policy, sources, keyring } = deployment;
+    let Deployment { file, settings, registry, policy, sources, keyring } = deployment;
     systems::set_base(&settings.gateway.canonical_base);
     let validator = validator(&settings.gateway)?;
     let options = Options::of(&settings.gateway.database, &settings.store);
@@ -152,11 +163,15 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
         deliverer: deliverer.clone(),
     };
     let exchange = Arc::new(Exchange::new(parts));
+    let keyring = Arc::new(ArcSwap::from_pointee(keyring));
+    let reloader = Reloader::new(&file, exchange.clone(), keyring.clone(), settings.clone(), registry);
+    let reloader = Arc::new(reloader);
     let router = api::router(api::Parts {
         exchange: exchange.clone(),
-        keyring: Arc::new(ArcSwap::from_pointee(keyring)),
+        keyring,
         settings: settings.http.clone(),
         metrics: metrics(),
+        reload: Some(reload_by_request(reloader.clone())),
     });
 
     let stop = CancellationToken::new();
@@ -171,7 +186,15 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
     }
     let sealed = CancellationToken::new();
     let sealing = tokio::spawn(sealer.run(sealed.clone()));
-    Ok(Running { http, mllp, stop, doors, sealing, sealed, deliverer, store })
+    Ok(Running { http, mllp, stop, doors, sealing, sealed, deliverer, store, reloader })
+}
+
+/// The operator's way to read the configuration again.
+fn reload_by_request(reloader: Arc<Reloader>) -> api::Reload {
+    Arc::new(move |caller| {
+        let reloader = reloader.clone();
+        async move { reloader.reload(&caller).await }.boxed()
+    })
 }
 
 async fn mllp_door(
@@ -207,7 +230,9 @@ fn validator(gateway: &GatewaySettings) -> Result<Arc<Validator>, ServeError> {
 }
 
 /// The signing secrets of each partner.
-fn secrets(texts: &BTreeMap<String, Vec<String>>) -> Result<BTreeMap<String, Vec<Secret>>, ServeError> {
+pub(super) fn secrets(
+    texts: &BTreeMap<String, Vec<String>>,
+) -> Result<BTreeMap<String, Vec<Secret>>, ServeError> {
     let parse = |text: &String| Secret::parse(text).map_err(part("webhook-secrets"));
     texts
         .iter()
@@ -231,6 +256,13 @@ impl Running {
     /// Where its first MLLP listener listens, if it has one.
     pub fn mllp(&self) -> Option<SocketAddr> {
         self.mllp.first().map(|(_, address)| *address)
+    }
+
+    /// Reads registry, agreements and mappings again; `how` names what asked for it, and is recorded.
+    ///
+    /// Errors: the files cannot be used, or the change cannot be recorded; what was in force stays in force.
+    pub async fn reload(&self, how: &str) -> Result<Reloaded, ReloadError> {
+        self.reloader.reload(&self.reloader.host(how)).await
     }
 
     /// Takes nothing new, lets what is under way finish, then closes the store.

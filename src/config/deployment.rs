@@ -15,6 +15,8 @@ use std::sync::Arc;
 /// Everything that a gateway is started with.
 #[derive(Debug)]
 pub struct Deployment {
+    /// The settings file.
+    pub file: PathBuf,
     /// The settings.
     pub settings: Settings,
     /// Who takes part.
@@ -48,7 +50,8 @@ impl Deployment {
         match policy {
             Some(policy) if faults.is_empty() => {
                 let keyring = Keyring::new(registry.credentials.clone());
-                Ok(Deployment { settings, registry, policy, sources, keyring })
+                let file = path.to_owned();
+                Ok(Deployment { file, settings, registry, policy, sources, keyring })
             }
             _ => Err(ConfigError::Faults(faults)),
         }

@@ -141,13 +141,13 @@ fn mapping(root: &Node, scope: &mut Scope<'_>) -> Mapping {
     }
 }
 
-fn strings(node: Option<&Node>, scope: &mut Scope<'_>) -> HashMap<String, String> {
-    let Some(node) = node else { return HashMap::new() };
+fn strings(node: Option<&Node>, scope: &mut Scope<'_>) -> std::collections::BTreeMap<String, String> {
+    let Some(node) = node else { return std::collections::BTreeMap::new() };
     match node.entries() {
         Ok(entries) => entries.iter().filter_map(|(k, v)| Some((k.text.clone(), v.text()?))).collect(),
         Err(e) => {
             scope.errors.push(e);
-            HashMap::new()
+            std::collections::BTreeMap::new()
         }
     }
 }

@@ -6,7 +6,7 @@ use super::path::{Path, Wanted};
 use super::table::{Codes, Concerns};
 use super::tree::Notation;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The format a mapping reads.
@@ -97,7 +97,7 @@ pub struct Mapping {
     /// The tables of concerns.
     pub concerns: Vec<Arc<Concerns>>,
     /// URIs of the authorities that issue identifiers, by the name the source gives them.
-    pub authorities: HashMap<String, String>,
+    pub authorities: BTreeMap<String, String>,
     /// The segments, or the columns, that the mapping knows of; others make a warning.
     pub known: Vec<String>,
 }

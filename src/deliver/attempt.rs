@@ -3,10 +3,12 @@
 use super::outcome::{Outcome, Scope};
 use super::sender::{Answer, Target};
 use super::shared::{Judged, Shared, event};
+use super::webhook::Secret;
 use crate::route::{Subscription, notification};
 use crate::store::{Intent, SubscriptionState};
 use bytes::Bytes;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +16,8 @@ use std::time::Instant;
 pub(super) struct Loaded {
     pub state: SubscriptionState,
     pub subscription: Subscription,
+    /// The secrets that were in force when this was made.
+    pub secrets: Arc<BTreeMap<String, Vec<Secret>>>,
     /// Where notifications go, or the code of why they may not.
     pub target: Result<Target, &'static str>,
 }

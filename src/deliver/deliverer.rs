@@ -5,10 +5,12 @@ use super::facts::FactsReader;
 use super::sender::Sender;
 use super::settings::SettingsError;
 use super::shared::{Parts, Shared};
+use super::webhook::Secret;
 use super::worker::{Lease, Worker};
 use crate::store::{LeaseRequest, StoreError};
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -52,7 +54,8 @@ impl Deliverer {
         parts.settings.check()?;
         let sender = Sender::new(&parts.settings, lookup)?;
         let owner = format!("deliver-{}", uuid::Uuid::new_v4());
-        let shared = Arc::new(Shared { parts, sender, facts: FactsReader::default(), owner });
+        let secrets = ArcSwap::from_pointee(parts.secrets.clone());
+        let shared = Arc::new(Shared { parts, sender, facts: FactsReader::default(), secrets, owner });
         let (stop, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
         let leader = Leader { shared: shared.clone(), workers: HashMap::new(), wake: wake.clone() };
         let task = tokio::spawn(leader.run(stop.clone()));
@@ -62,6 +65,11 @@ impl Deliverer {
     /// Looks for due work now. Commits of the store wake the deliverer by themselves.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Signs with these secrets from the next attempt on.
+    pub fn replace_secrets(&self, secrets: BTreeMap<String, Vec<Secret>>) {
+        self.shared.secrets.store(Arc::new(secrets));
     }
 
     /// The rules of the egress guard, to check the endpoint of a new subscription with.

@@ -85,17 +85,18 @@ pub(super) async fn take(shared: &Shared, taking: Taking, now: Timestamp) -> Res
         }
         return Ok(Taken::Ended);
     }
+    let secrets = shared.secrets();
     let loaded = match taking.loaded {
-        Some(loaded) if loaded.state == state => loaded,
+        Some(loaded) if loaded.state == state && Arc::ptr_eq(&loaded.secrets, &secrets) => loaded,
         _ => match shared.subscription(&state) {
             None => {
                 tracing::error!(subscription.id = %taking.id, "the stored Subscription cannot be served");
                 return Ok(Taken::Idle);
             }
             Some(subscription) => {
-                let secrets = shared.secrets(&state.owner);
-                let target = shared.sender.target(&subscription, secrets).map_err(|_| "egress-refused");
-                Arc::new(Loaded { state, subscription, target })
+                let own = secrets.get(&state.owner).cloned().unwrap_or_default();
+                let target = shared.sender.target(&subscription, own).map_err(|_| "egress-refused");
+                Arc::new(Loaded { state, subscription, secrets, target })
             }
         },
     };

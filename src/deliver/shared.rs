@@ -25,7 +25,7 @@ pub struct Parts {
     pub topics: Arc<Topics>,
     /// Who records.
     pub gateway: audit::Gateway,
-    /// The webhook secrets in force of each partner, by its id; several while one is being replaced.
+    /// The webhook secrets of each partner at the start, by its id; several while one is being replaced.
     pub secrets: BTreeMap<String, Vec<Secret>>,
     /// The base URL of the gateway's FHIR interface, without a trailing slash.
     pub fhir_base: String,
@@ -37,6 +37,8 @@ pub(super) struct Shared {
     pub parts: Parts,
     pub sender: Sender,
     pub facts: FactsReader,
+    /// The webhook secrets in force.
+    pub secrets: ArcSwap<BTreeMap<String, Vec<Secret>>>,
     /// This worker's name in leases.
     pub owner: String,
 }
@@ -72,8 +74,9 @@ impl Shared {
         Subscription::parse(&resource, &self.parts.topics).ok()
     }
 
-    pub fn secrets(&self, partner: &str) -> Vec<Secret> {
-        self.parts.secrets.get(partner).cloned().unwrap_or_default()
+    /// The webhook secrets of all partners that are in force now.
+    pub fn secrets(&self) -> Arc<BTreeMap<String, Vec<Secret>>> {
+        self.secrets.load_full()
     }
 
     /// Decides anew whether the owner of a subscription may be told of an intent, and makes the copy that it may have.

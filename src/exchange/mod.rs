@@ -9,6 +9,7 @@ mod accept;
 mod audit_reads;
 mod deliveries;
 mod facts;
+mod in_force;
 mod payload;
 mod quarantine;
 mod reads;
@@ -22,6 +23,7 @@ mod transaction;
 mod version;
 mod writes;
 
+pub use in_force::Replacement;
 pub use payload::{HL7_V2, Payload, Submitted, media_types};
 pub use reads::{Found, Page, Search};
 pub use refusal::Refusal;
@@ -64,7 +66,7 @@ pub struct Exchange {
     validator: Arc<Validator>,
     policy: Arc<ArcSwap<Policy>>,
     topics: Arc<Topics>,
-    sources: Sources,
+    sources: ArcSwap<Sources>,
     gateway: audit::Gateway,
     public_url: String,
     subscribers: Subscribers,
@@ -76,12 +78,13 @@ impl Exchange {
     pub fn new(parts: Parts) -> Exchange {
         let Parts { store, validator, policy, topics, sources, gateway, public_url, deliverer } = parts;
         let subscribers = Subscribers::default();
+        let sources = ArcSwap::from_pointee(sources);
         Exchange { store, validator, policy, topics, sources, gateway, public_url, subscribers, deliverer }
     }
 
     /// The ODS code of the organisation that a source belongs to; `None` when it is not registered.
     pub fn organisation_of(&self, source: &str) -> Option<String> {
-        self.sources.get(source).map(|registered| registered.source.organisation.clone())
+        self.sources.load().get(source).map(|registered| registered.source.organisation.clone())
     }
 
     /// The store, for the doors that only ask it whether it is ready.

@@ -115,7 +115,8 @@ impl Exchange {
         now: Timestamp,
     ) -> Result<Submitted, Refusal> {
         let item = self.held(id).await?;
-        let registered = self.sources.get(&item.source).ok_or_else(|| Refusal::State {
+        let sources = self.sources();
+        let registered = sources.get(&item.source).ok_or_else(|| Refusal::State {
             text: "the source of the payload is not registered any more".to_owned(),
         })?;
         let bytes = item.payload.ok_or(Refusal::Gone)?;

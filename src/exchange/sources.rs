@@ -31,6 +31,24 @@ impl Sources {
         self.by_id.get(id)
     }
 
+    /// The ids of the mappings that differ from those in `before`, or are not there; a mapping that is read anew from
+    /// the same text is the same.
+    pub fn changed_since(&self, before: &Sources) -> Vec<String> {
+        let known = |one: &Mapping| {
+            let text = format!("{one:?}");
+            before.by_id.values().any(|old| old.mapping.id == one.id && format!("{:?}", old.mapping) == text)
+        };
+        let mut changed: Vec<String> = self
+            .by_id
+            .values()
+            .filter(|one| !known(&one.mapping))
+            .map(|one| format!("{} {}", one.mapping.id, one.mapping.version))
+            .collect();
+        changed.sort();
+        changed.dedup();
+        changed
+    }
+
     /// The only source of an organisation that sends FHIR, for credentials that are not bound to one source.
     pub fn only_of(&self, organisation: &str) -> Option<&Arc<Registered>> {
         let mut found = self.by_id.values().filter(|one| one.source.organisation == organisation);

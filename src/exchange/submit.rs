@@ -116,7 +116,8 @@ impl Exchange {
         by_operator: bool,
         now: Timestamp,
     ) -> Result<Arc<Registered>, Refusal> {
-        let registered = self.sources.get(source).filter(|registered| {
+        let sources = self.sources();
+        let registered = sources.get(source).filter(|registered| {
             let bound = caller.source.as_deref().is_none_or(|bound| bound == source);
             by_operator || (bound && caller.organisation == registered.source.organisation)
         });

@@ -123,9 +123,10 @@ impl Exchange {
         if !WRITABLE.contains(&resource_type) {
             return Err(Refusal::UnknownType { resource_type: resource_type.to_owned() });
         }
+        let sources = self.sources();
         let registered = match &caller.source {
-            Some(id) => self.sources.get(id),
-            None => self.sources.only_of(&caller.organisation),
+            Some(id) => sources.get(id),
+            None => sources.only_of(&caller.organisation),
         };
         let text = "the credential is not bound to a source".to_owned();
         registered.cloned().ok_or(Refusal::Forbidden { text })

@@ -39,10 +39,22 @@ pub enum ListenerError {
 /// What every connection of a listener shares.
 struct Desk {
     exchange: Arc<Exchange>,
-    caller: Caller,
     source: String,
     settings: MllpSettings,
     shutdown: CancellationToken,
+}
+
+impl Desk {
+    /// Who sends here, as the registry in force says: it can be exchanged while connections are open.
+    fn caller(&self) -> Caller {
+        Caller {
+            credential: format!("mllp:{}", self.source),
+            organisation: self.exchange.organisation_of(&self.source).unwrap_or_default(),
+            roles: vec![Role::Source],
+            partner: None,
+            source: Some(self.source.clone()),
+        }
+    }
 }
 
 /// Serves messages on the listener until `shutdown` is cancelled, then lets a message under way be answered.
@@ -54,23 +66,16 @@ pub async fn serve(
     settings: MllpSettings,
     shutdown: CancellationToken,
 ) -> Result<bool, ListenerError> {
-    let Some(organisation) = exchange.organisation_of(&listener.source) else {
+    if exchange.organisation_of(&listener.source).is_none() {
         return Err(ListenerError::UnknownSource(listener.source));
-    };
+    }
     let acceptor = match &listener.tls {
         Some(tls) => Some(TlsAcceptor::from(server_config(tls, &[])?)),
         None => None,
     };
-    let caller = Caller {
-        credential: format!("mllp:{}", listener.source),
-        organisation,
-        roles: vec![Role::Source],
-        partner: None,
-        source: Some(listener.source.clone()),
-    };
     let places = Arc::new(Semaphore::new(settings.max_connections));
     let drain = Duration::from_secs(settings.drain_seconds);
-    let desk = Arc::new(Desk { exchange, caller, source: listener.source, settings, shutdown });
+    let desk = Arc::new(Desk { exchange, source: listener.source, settings, shutdown });
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -210,7 +215,7 @@ async fn broken(desk: &Desk, text: &str) -> Vec<String> {
     let now = Timestamp::now();
     count("AR");
     tracing::warn!(cause = text, "an MLLP stream is broken");
-    desk.exchange.record_refusal(&desk.caller, "mllp-frame", text, now).await;
+    desk.exchange.record_refusal(&desk.caller(), "mllp-frame", text, now).await;
     acknowledgements(None, Verdict::Rejected, &[Fault::whole("100", text)], now)
 }
 
@@ -219,7 +224,7 @@ async fn handle(desk: &Desk, message: Bytes) -> Vec<String> {
     let header = Header::read(&message);
     let request_id = uuid::Uuid::now_v7().to_string();
     let payload = Payload::hl7v2(message, request_id.clone());
-    let result = desk.exchange.submit(&desk.caller, &desk.source, payload, now).await;
+    let result = desk.exchange.submit(&desk.caller(), &desk.source, payload, now).await;
     let (verdict, faults) = match &result {
         Ok(Submitted { .. }) => (Verdict::Accepted, Vec::new()),
         Err(refusal) => judged(refusal),
