@@ -3,6 +3,7 @@
 //! The code map, lowest layer first. A module imports only from modules above it in this list; a test reads the
 //! `use` lines and fails on an arrow that runs back.
 //!
+//! - [`document`]: files that people write, with the place of every value. Never knows what they are for.
 //! - [`fhir`]: resources as they are on the wire. Never knows a store, HTTP or policy.
 //! - [`fhirpath`]: expressions over resources. Never knows which feature asked.
 //! - [`definitions`]: what FHIR and its profiles define. Never knows payload formats.
@@ -17,6 +18,7 @@
 //! - [`api`]: HTTP and MLLP. Never knows SQL.
 //! - [`telemetry`], [`config`], [`app`]: logs and metrics, settings, composition.
 
+pub mod document;
 pub mod fhir;
 pub mod fhirpath;
 pub mod definitions;

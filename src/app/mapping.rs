@@ -91,7 +91,13 @@ fn check(files: &[PathBuf]) -> ExitCode {
             Ok(mapping) => say(&format!("{}: `{}` {} is sound", file.display(), mapping.id, mapping.version)),
             Err(LoadError::Wrong { errors, .. }) => {
                 for error in errors {
-                    say(&format!("{}:{}:{}: {}", file.display(), error.line, error.column, error.reason));
+                    say(&format!(
+                        "{}:{}:{}: {}",
+                        file.display(),
+                        error.place.line,
+                        error.place.column,
+                        error.reason
+                    ));
                 }
                 code = ExitCode::from(ANSWER_IS_NO);
             }

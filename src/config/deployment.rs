@@ -1,11 +1,11 @@
 //! A settings file with everything that it names, read, checked and ready to be composed.
 
 use super::fault::{ConfigError, Fault};
-use super::node::Place;
 use super::registry::Registry;
 use super::{GatewaySettings, Settings};
 use crate::api::auth::Keyring;
 use crate::convert::{Format, LoadError, Mapping, Mappings, Source, load_file};
+use crate::document::Place;
 use crate::exchange::{Registered, Sources};
 use crate::govern::{AgreementWarning, Policy, PolicyError};
 use jiff::Timestamp;
@@ -178,8 +178,7 @@ fn listener_faults(settings: &Settings, registry: &Registry, file: &Path) -> Vec
 }
 
 fn of_policy(error: PolicyError) -> Fault {
-    let at = |number: Option<u32>| u64::from(number.unwrap_or(0));
-    let place = Place { line: at(error.line), column: at(error.column) };
+    let place = Place { line: error.line.unwrap_or(0), column: error.column.unwrap_or(0) };
     let text = format!("{} (`{}`)", error.text, error.rule);
     Fault { file: PathBuf::from(error.file), place, path: String::new(), text }
 }
@@ -193,7 +192,7 @@ fn of_mapping(error: LoadError) -> Result<Vec<Fault>, ConfigError> {
             .into_iter()
             .map(|error| Fault {
                 file: path.clone(),
-                place: Place { line: u64::from(error.line), column: u64::from(error.column) },
+                place: error.place,
                 path: String::new(),
                 text: error.reason,
             })

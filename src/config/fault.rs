@@ -1,7 +1,7 @@
 //! Faults of the files that an operator writes, each with its place.
 
-use super::node::Place;
 use super::reading::ReadError;
+use crate::document::Place;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

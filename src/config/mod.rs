@@ -6,19 +6,18 @@
 
 mod deployment;
 mod fault;
-mod node;
 mod reading;
 mod registry;
 
 pub use deployment::Deployment;
 pub use fault::{ConfigError, Fault};
-pub use node::{Kind, Node, Place, SyntaxError};
 pub use reading::{ReadError, nearest, read, unknown_name};
 pub use registry::{Organisation, Registry, SourceEntry};
 
 use crate::api::settings::{HttpSettings, MllpSettings};
 use crate::audit;
 use crate::deliver;
+use crate::document::Node;
 use crate::store;
 use crate::telemetry::LogSettings;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! From a settings tree to settings structs, with errors that say where, what, and which name was probably meant.
 
-use super::node::{Kind, Node, Place, SyntaxError};
+use crate::document::{Entry, Kind, Node, Place, SyntaxError};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor,
@@ -137,7 +137,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
         let result = match &self.kind {
             Kind::Text(name) => visitor.visit_enum(Choice { name, content: None }),
             Kind::Table(entries) => match entries.as_slice() {
-                [(name, _, content)] => visitor.visit_enum(Choice { name, content: Some(content) }),
+                [entry] => visitor.visit_enum(Choice { name: &entry.name, content: Some(&entry.value) }),
                 _ => Err(de::Error::custom("exactly one name is expected here")),
             },
             _ => Err(de::Error::custom("a name is expected here")),
@@ -173,7 +173,7 @@ impl<'de> de::SeqAccess<'de> for Items<'de> {
 }
 
 struct Entries<'de> {
-    entries: &'de [(String, Place, Node)],
+    entries: &'de [Entry],
     index: usize,
 }
 
@@ -181,20 +181,20 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
     type Error = ReadError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
-        let Some((key, place, _)) = self.entries.get(self.index) else { return Ok(None) };
-        let key: StrDeserializer<'de, ReadError> = key.as_str().into_deserializer();
+        let Some(entry) = self.entries.get(self.index) else { return Ok(None) };
+        let key: StrDeserializer<'de, ReadError> = entry.name.as_str().into_deserializer();
         seed.deserialize(key).map(Some).map_err(|mut error: ReadError| {
-            error.place = *place;
+            error.place = entry.place;
             error
         })
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
-        let Some((key, place, value)) = self.entries.get(self.index) else {
+        let Some(entry) = self.entries.get(self.index) else {
             return Err(de::Error::custom("a value is missing"));
         };
         self.index += 1;
-        seed.deserialize(value).map_err(|error| error.inside(key, *place))
+        seed.deserialize(&entry.value).map_err(|error| error.inside(&entry.name, entry.place))
     }
 }
 
@@ -294,12 +294,6 @@ mod tests {
         let node = Node::from_toml("[[rooms]]\n").unwrap();
         let error = read::<House>(&node).unwrap_err().to_string();
         assert!(error.ends_with("`rooms[0]`: the setting `name` is missing"), "{error}");
-    }
-
-    #[test]
-    fn duplicate_keys_are_refused_in_both_syntaxes() {
-        assert_eq!(Node::from_toml("a = 1\na = 2").unwrap_err().place.line, 2);
-        assert_eq!(Node::from_yaml("a: 1\na: 2").unwrap_err().place.line, 2);
     }
 
     #[test]

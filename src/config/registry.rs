@@ -1,9 +1,9 @@
 //! The registry file: organisations, sources, partners, and the credentials they hold.
 
 use super::fault::{ConfigError, Fault, text_of};
-use super::node::{Kind, Node, Place};
 use super::reading::{ReadError, read, unknown_name};
 use crate::api::auth::Credential;
+use crate::document::{Kind, Node, Place};
 use crate::govern::{Caller, Partner, Role};
 use jsonschema::error::ValidationErrorKind;
 use serde::Deserialize;
@@ -182,13 +182,13 @@ fn dotted(pointer: &str) -> String {
 fn take_secrets(node: &mut Node) -> BTreeMap<String, Vec<String>> {
     let mut secrets = BTreeMap::new();
     let Kind::Table(sections) = &mut node.kind else { return secrets };
-    let partners = sections.iter_mut().find(|(name, _, _)| name == "partners");
-    let Some((_, _, Node { kind: Kind::List(partners), .. })) = partners else { return secrets };
+    let partners = sections.iter_mut().find(|entry| entry.name == "partners");
+    let Some(Kind::List(partners)) = partners.map(|entry| &mut entry.value.kind) else { return secrets };
     for partner in partners {
         let Kind::Table(entries) = &mut partner.kind else { continue };
-        let id = entries.iter().find(|(name, _, _)| name == "id").map(|entry| entry.2.to_json());
-        let Some(at) = entries.iter().position(|(name, _, _)| name == "webhook-secrets") else { continue };
-        let (_, _, list) = entries.remove(at);
+        let id = entries.iter().find(|entry| entry.name == "id").map(|entry| entry.value.to_json());
+        let Some(at) = entries.iter().position(|entry| entry.name == "webhook-secrets") else { continue };
+        let list = entries.remove(at).value;
         if let (Some(serde_json::Value::String(id)), Ok(list)) = (id, read::<Vec<String>>(&list)) {
             secrets.insert(id, list);
         }

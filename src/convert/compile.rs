@@ -4,13 +4,14 @@ use super::compile_rule::{condition, paths, shape};
 use super::compile_table::tables;
 use super::dates::Zone;
 use super::ledger::Reason;
+use super::mistake::{MappingError, entries, mistake, only, section};
 use super::model::{Block, Concern, Drop, Format, Mapping, Shape, Unmapped};
 use super::path::Path;
 use super::path_syntax::{Declared, parse};
 use super::schema;
 use super::table::Concerns;
-use super::yaml::{self, MappingError, Node};
-use std::collections::HashMap;
+use crate::document::{Node, Place};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What every part of a file is compiled with.
@@ -47,15 +48,15 @@ const KEYS: [&str; 18] = [
 
 /// Compiles a mapping file; `built_in` are the tables of concerns that it may name. Every mistake is reported.
 pub fn compile(text: &str, built_in: &[Arc<Concerns>]) -> Result<Mapping, Vec<MappingError>> {
-    let root = yaml::parse(text).map_err(|e| vec![e])?;
+    let root = Node::from_yaml(text).map_err(|e| vec![MappingError::from(e)])?;
     let mut known = KEYS.to_vec();
     known.push("otherwise");
     let mut errors = Vec::new();
-    root.only(&known, &mut errors);
+    only(&root, &known, &mut errors);
     let Some(format) = root.get("format").and_then(Node::text).and_then(|f| Format::named(&f)) else {
         let names: Vec<_> = Format::ALL.iter().map(|(n, _)| *n).collect();
         let at = root.get("format").unwrap_or(&root);
-        errors.push(at.error(format!("`format` must be one of {}", names.join(", "))));
+        errors.push(mistake(at, format!("`format` must be one of {}", names.join(", "))));
         return Err(errors);
     };
     let mut scope = Scope {
@@ -75,34 +76,34 @@ fn mapping(root: &Node, scope: &mut Scope<'_>) -> Mapping {
     let mut required = |key: &str| {
         let text = root.get(key).and_then(Node::text);
         if text.is_none() {
-            scope.errors.push(root.error(format!("`{key}` is missing")));
+            scope.errors.push(mistake(root, format!("`{key}` is missing")));
         }
         text.unwrap_or_default()
     };
     let (id, version) = (required("mapping"), required("version"));
     let zone = match root.get("zone") {
         Some(node) => node.text().and_then(|z| Zone::named(&z)).unwrap_or_else(|| {
-            scope.errors.push(node.error("the time zone is not known"));
+            scope.errors.push(mistake(node, "the time zone is not known"));
             Zone::default()
         }),
         None => Zone::default(),
     };
     let (codes, concerns) = tables(root, scope);
     if let Some(produce) = root.get("produce") {
-        scope.blocks = produce.entries().unwrap_or_default().iter().map(|(k, _)| k.text.clone()).collect();
+        scope.blocks = produce.entries().unwrap_or_default().iter().map(|entry| entry.name.clone()).collect();
     }
     let message = root.get("message");
     let reason = |node: Option<&Node>, scope: &mut Scope<'_>| match node {
         Some(node) => node.text().and_then(|r| Reason::named(&r)).unwrap_or_else(|| {
             let all: Vec<_> = Reason::ALL.iter().map(|r| r.code()).collect();
-            scope.errors.push(node.error(format!("a reason is one of {}", all.join(", "))));
+            scope.errors.push(mistake(node, format!("a reason is one of {}", all.join(", "))));
             Reason::OutOfScope
         }),
         None => Reason::OutOfScope,
     };
     let mut drops = Vec::new();
     for entry in root.get("drop").map(Node::items).unwrap_or_default() {
-        entry.only(&["at", "reason", "when", "why"], &mut scope.errors);
+        only(entry, &["at", "reason", "when", "why"], &mut scope.errors);
         drops.push(Drop {
             paths: paths(entry.get("at"), None, scope),
             reason: reason(entry.get("reason"), scope),
@@ -141,36 +142,29 @@ fn mapping(root: &Node, scope: &mut Scope<'_>) -> Mapping {
     }
 }
 
-fn strings(node: Option<&Node>, scope: &mut Scope<'_>) -> std::collections::BTreeMap<String, String> {
-    let Some(node) = node else { return std::collections::BTreeMap::new() };
-    match node.entries() {
-        Ok(entries) => entries.iter().filter_map(|(k, v)| Some((k.text.clone(), v.text()?))).collect(),
-        Err(e) => {
-            scope.errors.push(e);
-            std::collections::BTreeMap::new()
-        }
-    }
+fn strings(node: Option<&Node>, scope: &mut Scope<'_>) -> BTreeMap<String, String> {
+    section(node, &mut scope.errors)
+        .iter()
+        .filter_map(|entry| Some((entry.name.clone(), entry.value.text()?)))
+        .collect()
 }
 
 fn declared(root: &Node, errors: &mut Vec<MappingError>) -> Declared {
     let mut declared = Declared::default();
-    for (segment, fields) in root.get("segments").map_or(Ok(&[][..]), Node::entries).unwrap_or_default() {
+    for segment in section(root.get("segments"), errors) {
         let mut names = HashMap::new();
-        for (number, name) in fields.entries().unwrap_or_else(|e| {
-            errors.push(e);
-            &[]
-        }) {
-            match (number.text.parse::<u32>(), name.text()) {
+        for field in section(Some(&segment.value), errors) {
+            match (field.name.parse::<u32>(), field.value.text()) {
                 (Ok(n), Some(name)) if n > 0 => {
                     names.insert(name, n);
                 }
-                _ => errors.push(name.error("fields are declared as `number: name`")),
+                _ => errors.push(mistake(&field.value, "fields are declared as `number: name`")),
             }
         }
-        declared.fields.insert(segment.text.clone(), names);
+        declared.fields.insert(segment.name.clone(), names);
     }
-    for (prefix, uri) in root.get("namespaces").map_or(Ok(&[][..]), Node::entries).unwrap_or_default() {
-        declared.namespaces.insert(prefix.text.clone(), uri.text().unwrap_or_default());
+    for entry in section(root.get("namespaces"), errors) {
+        declared.namespaces.insert(entry.name.clone(), entry.value.text().unwrap_or_default());
     }
     declared
 }
@@ -179,25 +173,25 @@ fn blocks(root: &Node, scope: &mut Scope<'_>) -> Vec<Block> {
     let Some(produce) = root.get("produce") else {
         // FHIR resources are their own mapping.
         if scope.format != Format::Fhir {
-            scope.errors.push(root.error("`produce` is missing"));
+            scope.errors.push(mistake(root, "`produce` is missing"));
         }
         return Vec::new();
     };
-    let entries = match produce.entries() {
+    let entries = match entries(produce) {
         Ok(entries) => entries,
         Err(e) => {
             scope.errors.push(e);
             return Vec::new();
         }
     };
-    entries.iter().map(|(key, node)| block(&key.text, node, scope)).collect()
+    entries.iter().map(|entry| block(&entry.name, &entry.value, scope)).collect()
 }
 
 fn block(name: &str, node: &Node, scope: &mut Scope<'_>) -> Block {
     let known = ["type", "fact", "each", "when", "identity", "concern", "ends", "error", "set"];
-    node.only(&known, &mut scope.errors);
+    only(node, &known, &mut scope.errors);
     let resource_type = node.get("type").and_then(Node::text).unwrap_or_else(|| {
-        scope.errors.push(node.error("`type`, the resource to make, is missing"));
+        scope.errors.push(mistake(node, "`type`, the resource to make, is missing"));
         String::new()
     });
     let each = node.get("each").and_then(|n| path(n, None, scope));
@@ -213,9 +207,10 @@ fn block(name: &str, node: &Node, scope: &mut Scope<'_>) -> Block {
     };
     let concern = node.get("concern").map(|n| concern(n, segment, scope));
     if resource_type == "Flag" && concern.is_none() {
-        scope.errors.push(
-            node.error("a Flag needs `concern`: where the alert's code stands and which table knows it"),
-        );
+        scope.errors.push(mistake(
+            node,
+            "a Flag needs `concern`: where the alert's code stands and which table knows it",
+        ));
     }
     let fact = match node.get("fact").and_then(Node::text).as_deref() {
         Some("true") => true,
@@ -237,23 +232,25 @@ fn block(name: &str, node: &Node, scope: &mut Scope<'_>) -> Block {
 }
 
 fn concern(node: &Node, segment: Option<&str>, scope: &mut Scope<'_>) -> Concern {
-    node.only(&["code", "value", "display", "tables", "unmapped"], &mut scope.errors);
+    only(node, &["code", "value", "display", "tables", "unmapped"], &mut scope.errors);
     let constant = node.get("value").and_then(Node::text);
     if constant.is_some() == node.get("code").is_some() {
         scope
             .errors
-            .push(node.error("a concern has `code`, where its code stands, or `value`, the code itself"));
+            .push(mistake(node, "a concern has `code`, where its code stands, or `value`, the code itself"));
     }
     let mut tables = Vec::new();
     for table in node.get("tables").map(Node::items).unwrap_or_default() {
         let name = table.text().unwrap_or_default();
         match scope.concerns.get(&name) {
             Some(index) => tables.push(*index),
-            None => scope.errors.push(table.error(format!("there is no table of concerns named `{name}`"))),
+            None => {
+                scope.errors.push(mistake(table, format!("there is no table of concerns named `{name}`")))
+            }
         }
     }
     if tables.is_empty() {
-        scope.errors.push(node.error("`tables` must name at least one table of concerns"));
+        scope.errors.push(mistake(node, "`tables` must name at least one table of concerns"));
     }
     Concern {
         code: paths(node.get("code"), segment, scope),
@@ -274,7 +271,7 @@ pub(super) fn unmapped(node: &Node, scope: &mut Scope<'_>) -> Unmapped {
         Some("keep") => Unmapped::Keep,
         Some("skip") => Unmapped::Skip,
         _ => {
-            scope.errors.push(node.error("`unmapped` is `refuse`, `keep`, `skip` or `{default: CODE}`"));
+            scope.errors.push(mistake(node, "`unmapped` is `refuse`, `keep`, `skip` or `{default: CODE}`"));
             Unmapped::Refuse
         }
     }
@@ -288,8 +285,7 @@ pub(super) fn path(node: &Node, segment: Option<&str>, scope: &mut Scope<'_>) ->
         Err(e) => {
             let shift = u32::try_from(e.at).unwrap_or(0);
             scope.errors.push(MappingError {
-                line: node.line,
-                column: node.column.saturating_add(shift),
+                place: Place { column: node.place.column.saturating_add(shift), ..node.place },
                 reason: format!("path `{text}`: {}", e.reason),
             });
             None

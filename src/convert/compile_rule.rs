@@ -1,9 +1,10 @@
 //! The rules of a mapping file, compiled: element paths to nested shapes, and what each element gets.
 
 use super::compile::{Scope, path, unmapped};
+use super::mistake::{MappingError, entries, mistake, only};
 use super::model::{Becomes, Condition, From, Part, Rule, Shape, Unmapped};
 use super::path::{Path, Wanted};
-use super::yaml::{Content, Node};
+use crate::document::{Kind, Node};
 use crate::fhir::systems;
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ pub(super) fn paths(node: Option<&Node>, segment: Option<&str>, scope: &mut Scop
 
 /// Compiles a condition: `{path: P, in: [..]}`, `{exists: P}`, `{not: C}`, `{all: [C]}`, `{any: [C]}`.
 pub(super) fn condition(node: &Node, segment: Option<&str>, scope: &mut Scope<'_>) -> Option<Condition> {
-    node.only(&["path", "in", "exists", "not", "all", "any"], &mut scope.errors);
+    only(node, &["path", "in", "exists", "not", "all", "any"], &mut scope.errors);
     let several = |node: &Node, scope: &mut Scope<'_>| -> Vec<Condition> {
         node.items().into_iter().filter_map(|n| condition(n, segment, scope)).collect()
     };
@@ -47,7 +48,7 @@ pub(super) fn condition(node: &Node, segment: Option<&str>, scope: &mut Scope<'_
             .map(wanted)
             .collect();
         if wanted.is_empty() {
-            scope.errors.push(node.error("`in`, the values that fulfil the condition, is missing"));
+            scope.errors.push(mistake(node, "`in`, the values that fulfil the condition, is missing"));
         }
         return path(at, segment, scope).map(|p| Condition::Holds(p, wanted));
     }
@@ -63,7 +64,7 @@ pub(super) fn condition(node: &Node, segment: Option<&str>, scope: &mut Scope<'_
     if let Some(list) = node.get("any") {
         return Some(Condition::Any(several(list, scope)));
     }
-    scope.errors.push(node.error("a condition has `path` and `in`, or `exists`, `not`, `all` or `any`"));
+    scope.errors.push(mistake(node, "a condition has `path` and `in`, or `exists`, `not`, `all` or `any`"));
     None
 }
 
@@ -77,17 +78,18 @@ fn wanted(text: String) -> Wanted {
 /// Compiles `set`: element paths (`code.coding[0].system`, `extension(action-expected).valueCoding.code`) and rules.
 pub(super) fn shape(node: &Node, base: &str, segment: Option<&str>, scope: &mut Scope<'_>) -> Shape {
     let mut root = Shape::Object(Vec::new());
-    let entries = match node.entries() {
+    let entries = match entries(node) {
         Ok(entries) => entries,
         Err(e) => {
             scope.errors.push(e);
             return root;
         }
     };
-    for (key, value) in entries {
-        let element = if base.is_empty() { key.text.clone() } else { format!("{base}.{}", key.text) };
-        let leaf = match &value.content {
-            Content::List(items) => Shape::List(
+    for entry in entries {
+        let (name, value) = (&entry.name, &entry.value);
+        let element = if base.is_empty() { name.clone() } else { format!("{base}.{name}") };
+        let leaf = match &value.kind {
+            Kind::List(items) => Shape::List(
                 items.iter().filter_map(|i| rule(i, &element, segment, scope)).map(boxed).collect(),
             ),
             _ => match rule(value, &element, segment, scope) {
@@ -95,12 +97,11 @@ pub(super) fn shape(node: &Node, base: &str, segment: Option<&str>, scope: &mut 
                 None => continue,
             },
         };
-        match steps(&key.text) {
+        match steps(name) {
             Some(steps) => insert(&mut root, &steps, leaf),
-            None => scope.errors.push(super::yaml::MappingError {
-                line: key.line,
-                column: key.column,
-                reason: format!("`{}` is not an element path", key.text),
+            None => scope.errors.push(MappingError {
+                place: entry.place,
+                reason: format!("`{name}` is not an element path"),
             }),
         }
     }
@@ -223,7 +224,7 @@ fn constant_is(shape: &Shape, url: &str) -> bool {
 pub(super) fn rule(node: &Node, element: &str, segment: Option<&str>, scope: &mut Scope<'_>) -> Option<Rule> {
     let plain = |from: From| Rule {
         element: element.into(),
-        line: node.line,
+        line: node.place.line,
         from,
         becomes: Becomes::Text,
         codes: None,
@@ -232,18 +233,19 @@ pub(super) fn rule(node: &Node, element: &str, segment: Option<&str>, scope: &mu
         critical: false,
         carried: false,
     };
-    if matches!(node.content, Content::Scalar(_)) {
+    if !matches!(node.kind, Kind::Null | Kind::List(_) | Kind::Table(_)) {
         return path(node, segment, scope).map(|p| plain(From::First(vec![p])));
     }
-    node.only(&RULE, &mut scope.errors);
+    only(node, &RULE, &mut scope.errors);
     let sources: Vec<&str> = ["from", "all", "value", "text", "each", "reference"]
         .into_iter()
         .filter(|k| node.get(k).is_some())
         .collect();
     if sources.len() != 1 {
-        scope.errors.push(
-            node.error("a rule has exactly one of `from`, `all`, `value`, `text`, `each`, `reference`"),
-        );
+        scope.errors.push(mistake(
+            node,
+            "a rule has exactly one of `from`, `all`, `value`, `text`, `each`, `reference`",
+        ));
         return None;
     }
     let from = match sources.first().copied() {
@@ -257,7 +259,7 @@ pub(super) fn rule(node: &Node, element: &str, segment: Option<&str>, scope: &mu
         Some("each") => {
             let each = path(node.get("each")?, segment, scope)?;
             let Some(set) = node.get("set") else {
-                scope.errors.push(node.error("`each` needs `set`"));
+                scope.errors.push(mistake(node, "`each` needs `set`"));
                 return None;
             };
             let inner = each
@@ -274,7 +276,7 @@ pub(super) fn rule(node: &Node, element: &str, segment: Option<&str>, scope: &mu
             let target = node.get("reference")?;
             let name = target.text().unwrap_or_default();
             if name != "sender" && !scope.blocks.contains(&name) {
-                scope.errors.push(target.error(format!("nothing named `{name}` is produced")));
+                scope.errors.push(mistake(target, format!("nothing named `{name}` is produced")));
             }
             From::Reference(name)
         }
@@ -284,7 +286,7 @@ pub(super) fn rule(node: &Node, element: &str, segment: Option<&str>, scope: &mu
             let found = kind.text().and_then(|k| Becomes::ALL.iter().find(|(n, _)| *n == k).map(|(_, b)| *b));
             found.unwrap_or_else(|| {
                 let all: Vec<_> = Becomes::ALL.iter().map(|(n, _)| *n).collect();
-                scope.errors.push(kind.error(format!("`as` is one of {}", all.join(", "))));
+                scope.errors.push(mistake(kind, format!("`as` is one of {}", all.join(", "))));
                 Becomes::Text
             })
         }
@@ -295,7 +297,7 @@ pub(super) fn rule(node: &Node, element: &str, segment: Option<&str>, scope: &mu
         let policy = node.get("unmapped").map_or(Unmapped::Skip, |n| unmapped(n, scope));
         let index = scope.codes.get(&name).copied();
         if index.is_none() {
-            scope.errors.push(table.error(format!("there is no table of codes named `{name}`")));
+            scope.errors.push(mistake(table, format!("there is no table of codes named `{name}`")));
         }
         index.map(|i| (i, policy))
     });

@@ -1,9 +1,9 @@
 //! The mappings the gateway knows: those it ships with, and an operator's own.
 
 use super::compile::compile;
+use super::mistake::MappingError;
 use super::model::{Condition, Format, Mapping};
 use super::table::Concerns;
-use super::yaml::MappingError;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

@@ -63,6 +63,7 @@ pub mod identity;
 pub mod json;
 pub mod ledger;
 mod mappings;
+mod mistake;
 pub mod model;
 pub mod path;
 pub mod path_syntax;
@@ -80,10 +81,10 @@ mod value;
 pub mod verhoeff;
 pub mod vocabulary;
 pub mod xml;
-pub mod yaml;
 
 pub use ledger::Ledger;
 pub use mappings::{LoadError, Mappings, built_in_concerns, load_file};
+pub use mistake::MappingError;
 pub use model::{Format, Mapping};
 pub use source::{Context, Limits, Source, Unreadable};
 

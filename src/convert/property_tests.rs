@@ -143,7 +143,7 @@ fn a_suppliers_new_segment_needs_only_a_mapping_file() {
         .replace("-from, as: date-time", "-form, as: date");
     let errors = super::compile::compile(&broken, super::built_in_concerns()).unwrap_err();
     assert_eq!(errors.len(), 2);
-    assert!(errors.iter().all(|e| e.line > 0 && e.column > 0), "{errors:?}");
+    assert!(errors.iter().all(|e| e.place.line > 0 && e.place.column > 0), "{errors:?}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn the_schema_of_mapping_files_takes_those_that_are_shipped() {
         serde_json::from_str(include_str!("../../profiles/schemas/mapping.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for (id, text) in Mappings::builtin_texts() {
-        let value = super::yaml::parse(text).unwrap().to_json();
+        let value = crate::document::Node::from_yaml(text).unwrap().to_json();
         let errors: Vec<String> =
             validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(errors.is_empty(), "{id}: {errors:#?}");

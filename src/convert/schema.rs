@@ -1,7 +1,8 @@
 //! The JSON Schemas of payload contracts and of mapping files, compiled once.
 
 use super::compile::Scope;
-use super::yaml::Node;
+use super::mistake::mistake;
+use crate::document::Node;
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 
@@ -31,13 +32,13 @@ pub(super) fn named(node: &Node, scope: &mut Scope<'_>) -> Option<Arc<jsonschema
         Some("alert") => alert(),
         Some("event") => event(),
         Some(other) => {
-            scope.errors.push(node.error(format!("there is no schema named `{other}`")));
+            scope.errors.push(mistake(node, format!("there is no schema named `{other}`")));
             return None;
         }
         None => jsonschema::validator_for(&node.to_json()).ok().map(Arc::new),
     };
     if found.is_none() {
-        scope.errors.push(node.error("the JSON Schema cannot be compiled"));
+        scope.errors.push(mistake(node, "the JSON Schema cannot be compiled"));
     }
     found
 }

@@ -1,7 +1,7 @@
 //! Lawful bases, by jurisdiction, as data: what each is, where it stands, since when it is in force.
 
 use super::policy::{PolicyError, Refusals};
-use super::yaml::Document;
+use crate::document::Node;
 use jiff::civil::Date;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -110,14 +110,14 @@ impl Register {
         let mut packs = Vec::new();
         let mut refusals = Refusals::default();
         for (file, text) in documents {
-            let document = match Document::parse(text) {
+            let document = match Node::from_yaml(text) {
                 Ok(document) => document,
-                Err((reason, place)) => {
-                    refusals.unreadable(file, &reason, place);
+                Err(error) => {
+                    refusals.unreadable(file, &error);
                     continue;
                 }
             };
-            match serde_json::from_value::<Pack>(document.value.clone()) {
+            match serde_json::from_value::<Pack>(document.to_json()) {
                 Ok(pack) => packs.push((*file, pack, document)),
                 Err(error) => refusals.add(file, Some(&document), "", "pack-shape", error.to_string()),
             }

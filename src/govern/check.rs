@@ -6,8 +6,8 @@ use super::dataset::Dataset;
 use super::partner::Partner;
 use super::policy::{CompiledCategory, CompiledTerm, PolicyError, Refusals};
 use super::tier::{self, Tier};
-use super::yaml::Document;
 use super::{labels, purpose};
+use crate::document::Node;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::OnceLock;
@@ -26,18 +26,18 @@ fn schema() -> Option<&'static jsonschema::Validator> {
 }
 
 /// Reads one agreement and checks its shape against the schema.
-pub(crate) fn read(file: &str, text: &str) -> Result<(Document, Agreement), Vec<PolicyError>> {
+pub(crate) fn read(file: &str, text: &str) -> Result<(Node, Agreement), Vec<PolicyError>> {
     let mut refusals = Refusals::default();
-    let document = match Document::parse(text) {
+    let document = match Node::from_yaml(text) {
         Ok(document) => document,
-        Err((reason, place)) => {
-            refusals.unreadable(file, &reason, place);
+        Err(error) => {
+            refusals.unreadable(file, &error);
             return Err(refusals.into_errors());
         }
     };
     match schema() {
         Some(schema) => {
-            for error in schema.iter_errors(&document.value) {
+            for error in schema.iter_errors(&document.to_json()) {
                 let pointer = error.instance_path().to_string();
                 refusals.add(file, Some(&document), &pointer, "agreement-schema", error.to_string());
             }
@@ -45,7 +45,7 @@ pub(crate) fn read(file: &str, text: &str) -> Result<(Document, Agreement), Vec<
         None => refusals.add(file, None, "", "agreement-schema", "the schema of agreements is unusable"),
     }
     if refusals.is_empty() {
-        match serde_json::from_value::<Agreement>(document.value.clone()) {
+        match serde_json::from_value::<Agreement>(document.to_json()) {
             Ok(agreement) => return Ok((document, agreement)),
             Err(error) => refusals.add(file, Some(&document), "", "agreement-shape", error.to_string()),
         }
@@ -56,7 +56,7 @@ pub(crate) fn read(file: &str, text: &str) -> Result<(Document, Agreement), Vec<
 /// Checks what a schema cannot: that every party, code, basis, purpose and label is known, and the dates make sense.
 pub(crate) fn agreement(
     file: &str,
-    document: &Document,
+    document: &Node,
     agreement: &Agreement,
     register: &Register,
     refusals: &mut Refusals,
@@ -209,7 +209,7 @@ pub(crate) fn partners(partners: &[Partner], refusals: &mut Refusals) {
 }
 
 /// Refuses two terms that could both decide about the same thing: nobody could say which one holds.
-pub(crate) fn overlaps(read: &[(String, Document, Agreement)], refusals: &mut Refusals) {
+pub(crate) fn overlaps(read: &[(String, Node, Agreement)], refusals: &mut Refusals) {
     let terms: Vec<(usize, &Agreement, usize, &Term)> = read
         .iter()
         .enumerate()

@@ -30,7 +30,6 @@ mod release;
 mod request;
 mod term;
 pub mod tier;
-mod yaml;
 
 #[cfg(test)]
 mod consent_tests;

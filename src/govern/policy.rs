@@ -6,7 +6,7 @@ use super::check;
 use super::dataset::Dataset;
 use super::partner::Partner;
 use super::tier::Tier;
-use super::yaml::Document;
+use crate::document::{Node, Place, SyntaxError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
@@ -45,28 +45,26 @@ impl Refusals {
     pub fn add(
         &mut self,
         file: &str,
-        document: Option<&Document>,
+        document: Option<&Node>,
         pointer: &str,
         rule: &'static str,
         text: impl Into<String>,
     ) {
-        let place = document.and_then(|document| document.place(pointer));
-        self.0.push(PolicyError {
-            file: file.to_owned(),
-            line: place.map(|(line, _)| line),
-            column: place.map(|(_, column)| column),
-            rule,
-            text: text.into(),
-        });
+        self.push(file, document.map(|document| document.place_at(pointer)), rule, text.into());
     }
 
-    pub fn unreadable(&mut self, file: &str, reason: &str, place: Option<(u32, u32)>) {
+    pub fn unreadable(&mut self, file: &str, error: &SyntaxError) {
+        let known = (error.place != Place::default()).then_some(error.place);
+        self.push(file, known, "yaml", error.text.clone());
+    }
+
+    fn push(&mut self, file: &str, place: Option<Place>, rule: &'static str, text: String) {
         self.0.push(PolicyError {
             file: file.to_owned(),
-            line: place.map(|(line, _)| line),
-            column: place.map(|(_, column)| column),
-            rule: "yaml",
-            text: reason.to_owned(),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            rule,
+            text,
         });
     }
 
@@ -147,7 +145,7 @@ impl Policy {
         register: Register,
     ) -> Result<Policy, Vec<PolicyError>> {
         let mut refusals = Refusals::default();
-        let mut read: Vec<(String, Document, Agreement)> = Vec::new();
+        let mut read: Vec<(String, Node, Agreement)> = Vec::new();
         let mut digest = Sha256::new();
         for (file, text) in documents {
             digest.update((text.len() as u64).to_be_bytes());
