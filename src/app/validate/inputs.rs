@@ -21,7 +21,8 @@ pub(super) struct Inputs {
     pub several: bool,
 }
 
-/// Finds the files; folders are walked, in order of their names. Fails when one does not exist.
+/// Finds the files; folders are walked, in order of their names. Fails when one does not exist, and when a folder holds
+/// nothing to validate: a wrong path must not look like a clean result.
 pub(super) fn find(given: &[String]) -> Result<Inputs, String> {
     let mut list = Vec::new();
     let mut several = given.len() > 1;
@@ -34,7 +35,11 @@ pub(super) fn find(given: &[String]) -> Result<Inputs, String> {
         let about = |error: std::io::Error| format!("cannot read `{name}`: {error}");
         if std::fs::metadata(path).map_err(about)?.is_dir() {
             several = true;
+            let before = list.len();
             walk(path, &mut list).map_err(about)?;
+            if list.len() == before {
+                return Err(format!("`{name}` holds no .json, .xml or .ndjson file"));
+            }
         } else {
             let lines = path.extension().is_some_and(|extension| extension == "ndjson");
             several |= lines;
@@ -69,4 +74,22 @@ fn walk(folder: &Path, list: &mut Vec<Input>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_anything_to_validate_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().to_str().unwrap().to_owned();
+        std::fs::write(folder.path().join("notes.txt"), "x").unwrap();
+        assert!(find(std::slice::from_ref(&name)).unwrap_err().ends_with("holds no .json, .xml or .ndjson file"));
+        std::fs::create_dir(folder.path().join("deep")).unwrap();
+        std::fs::write(folder.path().join("deep/a.json"), "{}").unwrap();
+        let found = find(&[name]).unwrap();
+        assert_eq!(found.list.len(), 1);
+        assert!(found.several);
+    }
 }
