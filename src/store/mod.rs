@@ -102,6 +102,9 @@ pub trait Store: Send + Sync + 'static {
     /// What a decision about a patient rests on: the current Patient resources and Consents, read at one moment.
     fn facts_for<'a>(&'a self, patient_key: &'a str) -> Answer<'a, PatientFacts>;
 
+    /// What taking a submission in rests on: its keys, the current versions of its resources, and the patient's facts.
+    fn arriving<'a>(&'a self, wanted: &'a Arriving) -> Answer<'a, Arrived>;
+
     /// A submission by its id.
     fn submission<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Submission>>;
 

@@ -32,6 +32,28 @@ pub struct PatientFacts {
     pub consents: Vec<Stored>,
 }
 
+/// What a submission that has been read asks the store.
+#[derive(Debug, Clone, Default)]
+pub struct Arriving {
+    /// The idempotency keys it came with: scope and key.
+    pub keys: Vec<(String, String)>,
+    /// The resources it makes: type and id.
+    pub resources: Vec<(String, String)>,
+    /// The patient it is about.
+    pub patient_key: Option<String>,
+}
+
+/// What the store knows about a submission that arrives; lists are in the order asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Arrived {
+    /// What is kept for each key.
+    pub keys: Vec<Option<KnownKey>>,
+    /// The current version of each resource.
+    pub resources: Vec<Option<Stored>>,
+    /// The patient's current Patient resources and Consents.
+    pub facts: PatientFacts,
+}
+
 /// A submission as it was recorded.
 #[derive(Debug, Clone)]
 pub struct Submission {

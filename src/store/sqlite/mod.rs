@@ -7,10 +7,12 @@ mod known;
 mod lanes;
 mod leases;
 mod open;
+mod read_arrival;
 mod read_audit;
 mod read_delivery;
 mod read_intake;
 mod read_resources;
+mod readers;
 mod rows;
 mod schema;
 mod shared;
@@ -21,6 +23,7 @@ use crate::store::*;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 pub use open::{Options, Synchronous};
+use readers::Readers;
 use shared::Shared;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The store over one SQLite file. Made by [`SqliteStore::open`]; shared as a [`SharedStore`].
 pub struct SqliteStore {
     path: PathBuf,
-    readers: sqlx::SqlitePool,
+    readers: Readers,
     requests: mpsc::Sender<Request>,
     shared: Arc<Shared>,
     checkpointer: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
@@ -126,6 +129,10 @@ impl Store for SqliteStore {
 
     fn facts_for<'a>(&'a self, patient_key: &'a str) -> Answer<'a, PatientFacts> {
         read_resources::facts_for(&self.readers, patient_key).boxed()
+    }
+
+    fn arriving<'a>(&'a self, wanted: &'a Arriving) -> Answer<'a, Arrived> {
+        read_arrival::arriving(&self.readers, wanted).boxed()
     }
 
     fn submission<'a>(&'a self, id: &'a str) -> Answer<'a, Option<Submission>> {

@@ -1,11 +1,12 @@
 //! Opening a file: recognised, locked, brought up to date, then given its writer and its readers.
 
+use super::readers::Readers;
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{SqliteStore, checkpoint, fault, schema, upkeep};
 use crate::store::{Settings, StoreError};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -161,17 +162,10 @@ impl SqliteStore {
         } else if now + START_TOLERANCE < writer.latest() {
             return Err(StoreError::Clock { now, last: writer.latest() });
         }
-        let readers = SqlitePoolOptions::new()
-            .max_connections(options.readers)
-            .min_connections(1)
-            .acquire_timeout(Duration::from_secs(10))
-            .test_before_acquire(false)
-            .idle_timeout(Duration::from_secs(60))
-            .connect_with(options.reader())
-            .await?;
+        let readers = Readers::open(options.reader(), options.readers).await?;
         let checkpointer = options.writer().busy_timeout(Duration::from_millis(50)).connect().await?;
         let checkpointer = tokio::spawn(checkpoint::run(checkpointer, Arc::clone(&shared)));
-        tokio::spawn(writer.run());
+        spawn_writer(writer)?;
         let checkpointer = tokio::sync::Mutex::new(Some(checkpointer));
         Ok(Self { path: options.path, readers, requests, shared, checkpointer })
     }
@@ -189,12 +183,21 @@ impl SqliteStore {
         schema::check_engine(&mut connection).await?;
         schema::check(&mut connection, &options.path).await?;
         connection.close().await?;
-        let readers =
-            SqlitePoolOptions::new().max_connections(options.readers).connect_with(options.reader()).await?;
+        let readers = Readers::open(options.reader(), options.readers).await?;
         let (requests, _) = mpsc::channel(1);
         let checkpointer = tokio::sync::Mutex::new(None);
         Ok(Self { path: options.path, readers, requests, shared: Arc::new(Shared::new(None)), checkpointer })
     }
+}
+
+/// Gives the writer a thread of its own. Every statement is a journey to the database's thread and back; on the threads
+/// that serve requests each way back would queue behind whatever else is to be done there.
+fn spawn_writer(writer: Writer) -> Result<(), StoreError> {
+    let failed = |error: std::io::Error| StoreError::Other { reason: format!("the writer's thread: {error}") };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+    let work = move || runtime.block_on(writer.run());
+    std::thread::Builder::new().name("sgw-writer".to_owned()).spawn(work).map_err(failed)?;
+    Ok(())
 }
 
 async fn connect(options: &Options) -> Result<SqliteConnection, StoreError> {

@@ -2,29 +2,30 @@
 
 use super::known::unsigned;
 use super::read_resources::{bytes32, limit, maybe_time, time};
+use super::readers::Readers;
 use super::rows::{micros, number};
 use crate::store::work::Checkpoint;
 use crate::store::{AuditQuery, Leaf, StoreError};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqlitePool};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 
 const LEAF: &str = "SELECT l.sequence, l.id, c.recorded, c.kind, c.outcome, c.canonical, c.salt, l.leaf, l.leaf_hash, \
     c.patient, c.erased FROM audit_leaf l JOIN audit_content c ON c.sequence = l.sequence ";
 
 /// Leaves from a sequence number on.
-pub async fn leaves(pool: &SqlitePool, from: u64, most: usize) -> Result<Vec<Leaf>, StoreError> {
+pub async fn leaves(readers: &Readers, from: u64, most: usize) -> Result<Vec<Leaf>, StoreError> {
     let sql = AssertSqlSafe(format!("{LEAF}WHERE l.sequence >= ?1 ORDER BY l.sequence LIMIT ?2"));
-    sqlx::query(sql).bind(number(from)).bind(limit(most)).fetch_all(pool).await?.iter().map(leaf).collect()
+    readers.all(sqlx::query(sql).bind(number(from)).bind(limit(most))).await?.iter().map(leaf).collect()
 }
 
 /// A leaf by the id of its AuditEvent.
-pub async fn event(pool: &SqlitePool, id: &str) -> Result<Option<Leaf>, StoreError> {
+pub async fn event(readers: &Readers, id: &str) -> Result<Option<Leaf>, StoreError> {
     let sql = AssertSqlSafe(format!("{LEAF}WHERE l.id = ?1"));
-    sqlx::query(sql).bind(id).fetch_optional(pool).await?.as_ref().map(leaf).transpose()
+    readers.first(sqlx::query(sql).bind(id)).await?.as_ref().map(leaf).transpose()
 }
 
 /// Leaves that fit, the newest first.
-pub async fn search(pool: &SqlitePool, query: AuditQuery) -> Result<Vec<Leaf>, StoreError> {
+pub async fn search(readers: &Readers, query: AuditQuery) -> Result<Vec<Leaf>, StoreError> {
     let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(LEAF);
     sql.push("WHERE l.sequence < ").push_bind(number(query.before.unwrap_or(u64::MAX)));
     if let Some(about) = query.about {
@@ -45,31 +46,31 @@ pub async fn search(pool: &SqlitePool, query: AuditQuery) -> Result<Vec<Leaf>, S
         sql.push(" AND c.recorded < ").push_bind(micros(until));
     }
     sql.push(" ORDER BY l.sequence DESC LIMIT ").push_bind(limit(query.limit));
-    sql.build().fetch_all(pool).await?.iter().map(leaf).collect()
+    readers.all(sql.build()).await?.iter().map(leaf).collect()
 }
 
 /// How many leaves there are; the last one's number tells, because there are no gaps.
-pub async fn size(pool: &SqlitePool) -> Result<u64, StoreError> {
+pub async fn size(readers: &Readers) -> Result<u64, StoreError> {
     let size: i64 =
-        sqlx::query_scalar("SELECT coalesce(max(sequence) + 1, 0) FROM audit_leaf").fetch_one(pool).await?;
+        readers.one(sqlx::query("SELECT coalesce(max(sequence) + 1, 0) FROM audit_leaf")).await?.try_get(0)?;
     Ok(unsigned(size))
 }
 
 /// The newest checkpoint.
-pub async fn latest_checkpoint(pool: &SqlitePool) -> Result<Option<Checkpoint>, StoreError> {
+pub async fn latest_checkpoint(readers: &Readers) -> Result<Option<Checkpoint>, StoreError> {
     let sql = "SELECT size, root, note, created FROM audit_checkpoint ORDER BY size DESC LIMIT 1";
-    sqlx::query(sql).fetch_optional(pool).await?.as_ref().map(checkpoint).transpose()
+    readers.first(sqlx::query(sql)).await?.as_ref().map(checkpoint).transpose()
 }
 
 /// Checkpoints in order of their sizes.
 pub async fn checkpoints(
-    pool: &SqlitePool,
+    readers: &Readers,
     after: Option<u64>,
     most: usize,
 ) -> Result<Vec<Checkpoint>, StoreError> {
     let sql = "SELECT size, root, note, created FROM audit_checkpoint WHERE size > ?1 ORDER BY size LIMIT ?2";
     let after = after.map_or(-1, number);
-    sqlx::query(sql).bind(after).bind(limit(most)).fetch_all(pool).await?.iter().map(checkpoint).collect()
+    readers.all(sqlx::query(sql).bind(after).bind(limit(most))).await?.iter().map(checkpoint).collect()
 }
 
 fn leaf(row: &SqliteRow) -> Result<Leaf, StoreError> {

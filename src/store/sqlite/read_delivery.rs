@@ -2,13 +2,14 @@
 
 use super::known::{state_code, state_of, unsigned};
 use super::read_resources::{limit, maybe_time, time};
+use super::readers::Readers;
 use super::rows::{micros, number};
 use crate::store::{
     Attempt, DueSubscription, Intent, IntentQuery, QueueCount, StoreError, SubscriptionState,
 };
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite, SqlitePool};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 
 const STATES: &str = "SELECT s.id, coalesce(r.version, 0), s.owner, s.status, s.events, s.failures, s.failing_since, \
@@ -35,27 +36,27 @@ const COUNTS: &str = "SELECT subscription, state, count(*) FROM (SELECT subscrip
 
 /// The states of all subscriptions, or of one.
 pub async fn subscription_states(
-    pool: &SqlitePool,
+    readers: &Readers,
     id: Option<&str>,
 ) -> Result<Vec<SubscriptionState>, StoreError> {
-    sqlx::query(STATES).bind(id).fetch_all(pool).await?.iter().map(subscription_state).collect()
+    readers.all(sqlx::query(STATES).bind(id)).await?.iter().map(subscription_state).collect()
 }
 
 /// Intents that are ready and due.
 pub async fn ready_intents(
-    pool: &SqlitePool,
+    readers: &Readers,
     subscription: &str,
     now: Timestamp,
     most: usize,
 ) -> Result<Vec<Intent>, StoreError> {
     let sql = AssertSqlSafe(format!("{INTENT}{READY}"));
     let query = sqlx::query(sql).bind(subscription).bind(micros(now)).bind(limit(most));
-    query.fetch_all(pool).await?.iter().map(intent).collect()
+    readers.all(query).await?.iter().map(intent).collect()
 }
 
 /// Subscriptions with intents that are ready and due.
-pub async fn due(pool: &SqlitePool, now: Timestamp) -> Result<Vec<DueSubscription>, StoreError> {
-    let rows = sqlx::query(DUE).bind(micros(now)).fetch_all(pool).await?;
+pub async fn due(readers: &Readers, now: Timestamp) -> Result<Vec<DueSubscription>, StoreError> {
+    let rows = readers.all(sqlx::query(DUE).bind(micros(now))).await?;
     rows.iter()
         .map(|row| {
             Ok(DueSubscription {
@@ -69,19 +70,19 @@ pub async fn due(pool: &SqlitePool, now: Timestamp) -> Result<Vec<DueSubscriptio
 
 /// When the next ready intent is due.
 pub async fn next_due(
-    pool: &SqlitePool,
+    readers: &Readers,
     subscription: Option<&str>,
 ) -> Result<Option<Timestamp>, StoreError> {
     let due = match subscription {
-        Some(id) => sqlx::query_scalar(NEXT_DUE).bind(id).fetch_one(pool).await?,
-        None => sqlx::query_scalar(NEXT_DUE_OF_ANY).fetch_one(pool).await?,
+        Some(id) => readers.one(sqlx::query(NEXT_DUE).bind(id)).await?.try_get(0)?,
+        None => readers.one(sqlx::query(NEXT_DUE_OF_ANY)).await?.try_get(0)?,
     };
     maybe_time(due)
 }
 
 /// Intents with event numbers in a range.
 pub async fn events(
-    pool: &SqlitePool,
+    readers: &Readers,
     subscription: &str,
     from: u64,
     to: u64,
@@ -89,11 +90,11 @@ pub async fn events(
 ) -> Result<Vec<Intent>, StoreError> {
     let sql = AssertSqlSafe(format!("{INTENT}{EVENTS}"));
     let query = sqlx::query(sql).bind(subscription).bind(number(from)).bind(number(to)).bind(limit(most));
-    query.fetch_all(pool).await?.iter().map(intent).collect()
+    readers.all(query).await?.iter().map(intent).collect()
 }
 
 /// Intents that fit.
-pub async fn intents(pool: &SqlitePool, query: IntentQuery) -> Result<Vec<Intent>, StoreError> {
+pub async fn intents(readers: &Readers, query: IntentQuery) -> Result<Vec<Intent>, StoreError> {
     let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(INTENT);
     sql.push("WHERE id > ").push_bind(query.after.unwrap_or(i64::MIN));
     if !query.ids.is_empty() {
@@ -133,24 +134,24 @@ pub async fn intents(pool: &SqlitePool, query: IntentQuery) -> Result<Vec<Intent
         sql.push(" AND created < ").push_bind(micros(until));
     }
     sql.push(" ORDER BY id LIMIT ").push_bind(limit(query.limit));
-    sql.build().fetch_all(pool).await?.iter().map(intent).collect()
+    readers.all(sql.build()).await?.iter().map(intent).collect()
 }
 
 /// The intent of an event.
-pub async fn intent_of_event(pool: &SqlitePool, event_id: Uuid) -> Result<Option<Intent>, StoreError> {
+pub async fn intent_of_event(readers: &Readers, event_id: Uuid) -> Result<Option<Intent>, StoreError> {
     let sql = AssertSqlSafe(format!("{INTENT}WHERE event_id = ?1"));
-    let row = sqlx::query(sql).bind(event_id.as_bytes().to_vec()).fetch_optional(pool).await?;
+    let row = readers.first(sqlx::query(sql).bind(event_id.as_bytes().to_vec())).await?;
     row.as_ref().map(intent).transpose()
 }
 
 /// The attempts made for an intent.
-pub async fn attempts(pool: &SqlitePool, intent: i64) -> Result<Vec<Attempt>, StoreError> {
-    sqlx::query(ATTEMPTS).bind(intent).fetch_all(pool).await?.iter().map(attempt).collect()
+pub async fn attempts(readers: &Readers, intent: i64) -> Result<Vec<Attempt>, StoreError> {
+    readers.all(sqlx::query(ATTEMPTS).bind(intent)).await?.iter().map(attempt).collect()
 }
 
 /// How many intents stand where.
-pub async fn queue_counts(pool: &SqlitePool) -> Result<Vec<QueueCount>, StoreError> {
-    let rows = sqlx::query(COUNTS).fetch_all(pool).await?;
+pub async fn queue_counts(readers: &Readers) -> Result<Vec<QueueCount>, StoreError> {
+    let rows = readers.all(sqlx::query(COUNTS)).await?;
     rows.iter()
         .map(|row| {
             Ok(QueueCount {

@@ -2,10 +2,11 @@
 
 use super::batch::quarantine_code;
 use super::read_resources::{bytes32, limit, time};
+use super::readers::Readers;
 use crate::store::work::QuarantineStatus;
 use crate::store::{KnownKey, QuarantineQuery, Quarantined, StoreError, Submission};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
 const SUBMISSION: &str = "SELECT id, source, received, media_type, digest, message_id, outcome, detail \
     FROM submission WHERE id = ?1";
@@ -18,8 +19,8 @@ const READ: &str = "SELECT position, id, source, organisation, received, media_t
     note, payload FROM quarantine WHERE id = ?1";
 
 /// A submission by its id.
-pub async fn submission(pool: &SqlitePool, id: &str) -> Result<Option<Submission>, StoreError> {
-    let Some(row) = sqlx::query(SUBMISSION).bind(id).fetch_optional(pool).await? else { return Ok(None) };
+pub async fn submission(readers: &Readers, id: &str) -> Result<Option<Submission>, StoreError> {
+    let Some(row) = readers.first(sqlx::query(SUBMISSION).bind(id)).await? else { return Ok(None) };
     Ok(Some(Submission {
         id: row.try_get(0)?,
         source: row.try_get(1)?,
@@ -33,8 +34,8 @@ pub async fn submission(pool: &SqlitePool, id: &str) -> Result<Option<Submission
 }
 
 /// What is kept for an idempotency key.
-pub async fn known_key(pool: &SqlitePool, scope: &str, key: &str) -> Result<Option<KnownKey>, StoreError> {
-    let Some(row) = sqlx::query(KEY).bind(scope).bind(key).fetch_optional(pool).await? else {
+pub async fn known_key(readers: &Readers, scope: &str, key: &str) -> Result<Option<KnownKey>, StoreError> {
+    let Some(row) = readers.first(sqlx::query(KEY).bind(scope).bind(key)).await? else {
         return Ok(None);
     };
     Ok(Some(KnownKey { digest: bytes32(row.try_get(0)?)?, answer: row.try_get(1)? }))
@@ -42,23 +43,21 @@ pub async fn known_key(pool: &SqlitePool, scope: &str, key: &str) -> Result<Opti
 
 /// Quarantined payloads without their content.
 pub async fn quarantine_list(
-    pool: &SqlitePool,
+    readers: &Readers,
     query: QuarantineQuery,
 ) -> Result<Vec<Quarantined>, StoreError> {
-    let rows = sqlx::query(LIST)
+    let rows = readers.all(sqlx::query(LIST)
         .bind(query.before.unwrap_or(i64::MAX))
         .bind(query.source)
         .bind(query.organisation)
         .bind(query.status.map(quarantine_code))
-        .bind(limit(query.limit))
-        .fetch_all(pool)
-        .await?;
+        .bind(limit(query.limit))).await?;
     rows.iter().map(quarantined).collect()
 }
 
 /// A quarantined payload with its content.
-pub async fn quarantine_read(pool: &SqlitePool, id: &str) -> Result<Option<Quarantined>, StoreError> {
-    sqlx::query(READ).bind(id).fetch_optional(pool).await?.as_ref().map(quarantined).transpose()
+pub async fn quarantine_read(readers: &Readers, id: &str) -> Result<Option<Quarantined>, StoreError> {
+    readers.first(sqlx::query(READ).bind(id)).await?.as_ref().map(quarantined).transpose()
 }
 
 fn quarantined(row: &SqliteRow) -> Result<Quarantined, StoreError> {

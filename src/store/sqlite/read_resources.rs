@@ -1,11 +1,12 @@
 //! Reading resources.
 
 use super::known::unsigned;
+use super::readers::Readers;
 use super::rows::number;
 use crate::store::{PAGE_LIMIT, PatientFacts, StoreError, Stored};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::Row;
 
 const BY_ID: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
     FROM resource r JOIN resource_version v ON v.id = r.row WHERE r.type = ?1 AND r.rid = ?2";
@@ -32,77 +33,77 @@ const FACTS: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted,
     WHERE r.patient = ?1 AND r.type IN ('Consent', 'Patient') AND v.deleted = 0 ORDER BY r.type, r.rid";
 
 /// The current version of a resource.
-pub async fn read(pool: &SqlitePool, resource_type: &str, id: &str) -> Result<Option<Stored>, StoreError> {
-    let row = sqlx::query(BY_ID).bind(resource_type).bind(id).fetch_optional(pool).await?;
+pub async fn read(readers: &Readers, resource_type: &str, id: &str) -> Result<Option<Stored>, StoreError> {
+    let row = readers.first(sqlx::query(BY_ID).bind(resource_type).bind(id)).await?;
     row.as_ref().map(stored).transpose()
 }
 
 /// One version of a resource.
 pub async fn read_version(
-    pool: &SqlitePool,
+    readers: &Readers,
     resource_type: &str,
     id: &str,
     version: u64,
 ) -> Result<Option<Stored>, StoreError> {
     let (below, least) = (number(version.saturating_add(1)), number(version));
     let query = sqlx::query(HISTORY).bind(resource_type).bind(id).bind(below).bind(least).bind(1);
-    query.fetch_optional(pool).await?.as_ref().map(stored).transpose()
+    readers.first(query).await?.as_ref().map(stored).transpose()
 }
 
 /// The versions of a resource, the newest first.
 pub async fn history(
-    pool: &SqlitePool,
+    readers: &Readers,
     resource_type: &str,
     id: &str,
     before: Option<u64>,
     most: usize,
 ) -> Result<Vec<Stored>, StoreError> {
     let before = number(before.unwrap_or(u64::MAX));
-    all(pool, sqlx::query(HISTORY).bind(resource_type).bind(id).bind(before).bind(0).bind(limit(most))).await
+    all(readers, sqlx::query(HISTORY).bind(resource_type).bind(id).bind(before).bind(0).bind(limit(most))).await
 }
 
 /// Current resources with a business identifier.
 pub async fn find_by_identifier(
-    pool: &SqlitePool,
+    readers: &Readers,
     resource_type: &str,
     system: Option<&str>,
     value: &str,
     most: usize,
 ) -> Result<Vec<Stored>, StoreError> {
-    all(pool, sqlx::query(BY_IDENTIFIER).bind(resource_type).bind(value).bind(system).bind(limit(most))).await
+    all(readers, sqlx::query(BY_IDENTIFIER).bind(resource_type).bind(value).bind(system).bind(limit(most))).await
 }
 
 /// Current resources about a patient.
 pub async fn find_by_patient(
-    pool: &SqlitePool,
+    readers: &Readers,
     resource_type: &str,
     patient_key: &str,
     most: usize,
 ) -> Result<Vec<Stored>, StoreError> {
-    all(pool, sqlx::query(BY_PATIENT).bind(patient_key).bind(resource_type).bind(limit(most))).await
+    all(readers, sqlx::query(BY_PATIENT).bind(patient_key).bind(resource_type).bind(limit(most))).await
 }
 
 /// Current resources of a type.
 pub async fn list(
-    pool: &SqlitePool,
+    readers: &Readers,
     resource_type: &str,
     after: Option<&str>,
     most: usize,
 ) -> Result<Vec<Stored>, StoreError> {
-    all(pool, sqlx::query(LIST).bind(resource_type).bind(after.unwrap_or("")).bind(limit(most))).await
+    all(readers, sqlx::query(LIST).bind(resource_type).bind(after.unwrap_or("")).bind(limit(most))).await
 }
 
 /// The Patients and Consents with a patient's key, read by one statement and so at one moment.
-pub async fn facts_for(pool: &SqlitePool, patient_key: &str) -> Result<PatientFacts, StoreError> {
-    let found = all(pool, sqlx::query(FACTS).bind(patient_key)).await?;
+pub async fn facts_for(readers: &Readers, patient_key: &str) -> Result<PatientFacts, StoreError> {
+    let found = all(readers, sqlx::query(FACTS).bind(patient_key)).await?;
     let (consents, patients) = found.into_iter().partition(|one| one.resource_type == "Consent");
     Ok(PatientFacts { patients, consents })
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
-async fn all(pool: &SqlitePool, query: Query<'_>) -> Result<Vec<Stored>, StoreError> {
-    query.fetch_all(pool).await?.iter().map(stored).collect()
+async fn all(readers: &Readers, query: Query<'_>) -> Result<Vec<Stored>, StoreError> {
+    readers.all(query).await?.iter().map(stored).collect()
 }
 
 fn stored(row: &SqliteRow) -> Result<Stored, StoreError> {

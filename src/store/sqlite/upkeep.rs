@@ -4,8 +4,9 @@ use super::checkpoint::log_bytes;
 use super::fault;
 use super::known::unsigned;
 use super::shared::Shared;
+use super::readers::Readers;
 use crate::store::{Figures, StoreError};
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Connection, Row, SqliteConnection};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -42,8 +43,8 @@ const RULES: &[(&str, &str)] = &[
 ];
 
 /// Counts for the metrics.
-pub async fn figures(pool: &SqlitePool, path: &Path, shared: &Shared) -> Result<Figures, StoreError> {
-    let row = sqlx::query(FIGURES).fetch_one(pool).await?;
+pub async fn figures(readers: &Readers, path: &Path, shared: &Shared) -> Result<Figures, StoreError> {
+    let row = readers.one(sqlx::query(FIGURES)).await?;
     Ok(Figures {
         open_intents: unsigned(row.try_get(0)?),
         dead_letters: unsigned(row.try_get(1)?),
@@ -56,8 +57,8 @@ pub async fn figures(pool: &SqlitePool, path: &Path, shared: &Shared) -> Result<
 }
 
 /// Reads every page, every index and the rules between the tables.
-pub async fn check(pool: &SqlitePool) -> Result<Vec<String>, StoreError> {
-    let mut reader = pool.acquire().await?;
+pub async fn check(readers: &Readers) -> Result<Vec<String>, StoreError> {
+    let mut reader = readers.another().await?;
     let mut found = listed(&mut reader, "PRAGMA integrity_check(100)").await?;
     found.extend(
         listed(
@@ -67,7 +68,7 @@ pub async fn check(pool: &SqlitePool) -> Result<Vec<String>, StoreError> {
         .await?,
     );
     for (sql, rule) in RULES {
-        let count: i64 = sqlx::query_scalar(*sql).fetch_one(&mut *reader).await?;
+        let count: i64 = sqlx::query_scalar(*sql).fetch_one(&mut reader).await?;
         if count != 0 {
             found.push(format!("{count} {rule}"));
         }
@@ -81,14 +82,16 @@ pub async fn quick_check(connection: &mut SqliteConnection) -> Result<Vec<String
 }
 
 /// Writes a compact copy of the store as of one moment, and syncs it.
-pub async fn backup(pool: &SqlitePool, to: &Path) -> Result<(), StoreError> {
+pub async fn backup(readers: &Readers, to: &Path) -> Result<(), StoreError> {
     if to.exists() {
         return Err(StoreError::File { path: to.to_owned(), reason: "the file exists".to_owned() });
     }
     let Some(name) = to.to_str() else {
         return Err(StoreError::File { path: to.to_owned(), reason: "the name is not UTF-8".to_owned() });
     };
-    sqlx::query("VACUUM INTO ?1").bind(name).execute(pool).await?;
+    let mut reader = readers.another().await?;
+    sqlx::query("VACUUM INTO ?1").bind(name).execute(&mut reader).await?;
+    reader.close().await?;
     std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(|error| fault::file(to, &error))
 }
 
