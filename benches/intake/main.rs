@@ -27,12 +27,15 @@ use std::time::{Duration, Instant};
 pub struct Slice {
     pub took: Duration,
     pub each: Vec<Duration>,
+    /// The processor's time that this process used meanwhile.
+    pub cpu: Duration,
 }
 
 impl Slice {
     fn add(&mut self, other: Self) {
         self.took += other.took;
         self.each.extend(other.each);
+        self.cpu += other.cpu;
     }
 
     fn rate(&self) -> f64 {
@@ -47,7 +50,13 @@ impl Slice {
 
     fn line(&mut self, name: &str) -> String {
         let (p50, p99) = (self.quantile(0.5), self.quantile(0.99));
-        format!("{name:<34}{:>9.0}/s   p50 {:>8.2} ms   p99 {:>8.2} ms", self.rate(), ms(p50), ms(p99))
+        let cpu = 1000.0 * ms(self.cpu) / self.each.len().max(1) as f64;
+        format!(
+            "{name:<34}{:>9.0}/s   p50 {:>8.2} ms   p99 {:>8.2} ms   {cpu:>6.0} µs of processor each",
+            self.rate(),
+            ms(p50),
+            ms(p99)
+        )
     }
 
     fn against(&mut self, name: &str, probe: &mut Self, figures: sgw::store::Figures) -> String {
@@ -91,7 +100,7 @@ fn main() {
         let begun = Instant::now();
         while begun.elapsed() < seconds {
             probe.add(probe::slice(folder.path(), probe_for));
-            store.add(runtime.block_on(bench.slice(clients, intake_for)));
+            store.add(timed(|| runtime.block_on(bench.slice(clients, intake_for))));
         }
         let figures = runtime.block_on(bench.finish());
         say(&probe.line("fdatasync of 4 KiB appended"));
@@ -106,7 +115,7 @@ fn main() {
     let mut told = 0;
     while begun.elapsed() < seconds || intake.each.len() < submissions {
         probe.add(probe::slice(folder.path(), probe_for));
-        intake.add(runtime.block_on(bench.slice(clients, intake_for)));
+        intake.add(timed(|| runtime.block_on(bench.slice(clients, intake_for))));
         if submissions > 0 && intake.each.len() >= told + 10_000 {
             told = intake.each.len();
             say(&format!("memory after {told} submissions: {:.1} MB", resident()));
@@ -116,6 +125,21 @@ fn main() {
     say(&probe.line("fdatasync of 4 KiB appended"));
     say(&intake.line(&format!("whole intake, {clients} clients")));
     say(&intake.against("whole intake", &mut probe, figures));
+}
+
+/// A slice with the processor's time that it used: unlike its rate, that does not change much on a busy machine.
+fn timed(work: impl FnOnce() -> Slice) -> Slice {
+    let before = processor();
+    let mut slice = work();
+    slice.cpu = processor().saturating_sub(before);
+    slice
+}
+
+/// The processor's time that this process has used (`/proc/self/stat`, in the kernel's hundredths of a second).
+fn processor() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(") ").next().unwrap_or("").split_whitespace().skip(11).take(2);
+    Duration::from_millis(10 * fields.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>())
 }
 
 /// The resident memory of this process in MB.

@@ -22,5 +22,5 @@ pub fn slice(folder: &Path, length: Duration) -> Slice {
     let took = begun.elapsed();
     drop(file);
     std::fs::remove_file(&path).expect("the probe's file");
-    Slice { took, each }
+    Slice { took, each, ..Slice::default() }
 }

@@ -56,7 +56,7 @@ impl Bench {
         for task in tasks {
             each.extend(task.await.expect("a client"));
         }
-        Slice { took: begun.elapsed(), each }
+        Slice { took: begun.elapsed(), each, ..Slice::default() }
     }
 
     /// Closes the store.

@@ -75,7 +75,7 @@ impl Recording<'_> {
                 update.state = Some(IntentState::Delivered);
                 let obligations =
                     prepared.judged.permitted.as_ref().map(|(_, released)| released.obligations.as_slice());
-                Some(Act::Disclosure {
+                Act::Disclosure {
                     decision: &prepared.judged.decision,
                     recipient,
                     target,
@@ -83,7 +83,7 @@ impl Recording<'_> {
                     obligations: obligations.unwrap_or_default(),
                     subscription: Some(self.subscription),
                     event_number: Some(prepared.number),
-                })
+                }
             }
             outcome => {
                 let first = intent.first_attempt.unwrap_or(sent.at);
@@ -105,8 +105,7 @@ impl Recording<'_> {
                     }
                     _ => update.state = Some(IntentState::Ended),
                 }
-                // What cannot have left needs no audit record of its own: the attempt's row says it.
-                (dead || outcome.exposed()).then_some(Act::DeliveryFailed {
+                Act::DeliveryFailed {
                     recipient,
                     target,
                     patient,
@@ -115,12 +114,10 @@ impl Recording<'_> {
                     status: answer.status,
                     text: code,
                     dead,
-                })
+                }
             }
         };
-        if let Some(act) = act {
-            work.audits.push(self.shared.leaf(&act, now));
-        }
+        work.audits.push(self.shared.leaf(&act, now));
         work.attempts.push(Attempt {
             intent: intent.id,
             number: attempts,

@@ -5,19 +5,19 @@ use super::facts::{Known, facts};
 use super::payload::Submitted;
 use super::refusal::Refusal;
 use super::sources::Registered;
-use super::version::{Version, stamp, type_of};
+use super::version::{Version, previous, stamp, type_of};
 use super::{Exchange, records, transaction};
 use crate::audit::{self, Act, Party, Target};
 use crate::fhir::{Issue, origin};
 use crate::govern::{Caller, Outcome, Request, StoredConsent, decide};
 use crate::route::{Change, Trigger};
 use crate::store::{
-    Committed, IdempotencyKey, NewIntent, NewSubmission, QuarantineChange, QuarantineStatus, StoreError,
-    Stored, Work,
+    Arrived, Arriving, Committed, IdempotencyKey, NewIntent, NewSubmission, PatientFacts, QuarantineChange,
+    QuarantineStatus, StoreError, Work,
 };
 use crate::validate::Validated;
-use futures_util::future::try_join_all;
 use jiff::Timestamp;
+use serde_json::Value;
 use std::time::Duration;
 
 /// How often a unit of work is built anew because somebody else changed a version that it was built on.
@@ -34,18 +34,18 @@ pub(super) struct Arrival<'a> {
 }
 
 /// One resource on its way in.
-pub(super) struct Incoming<'a> {
-    pub resource: &'a Validated,
-    pub id: String,
-    pub patient_key: Option<String>,
+pub(super) struct Incoming {
+    resource: Value,
+    id: String,
+    patient_key: Option<String>,
 }
 
-impl<'a> Incoming<'a> {
-    /// A resource of a converted Bundle, which has its id already.
-    pub fn of(resource: &'a Validated, patient_key: &Option<String>) -> Incoming<'a> {
-        let value = resource.resource();
-        let id = value.get("id").and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
-        let about = matches!(type_of(value), "Patient" | "Flag" | "Consent");
+impl Incoming {
+    /// A resource of a converted Bundle, which has its id already. Only what was found valid comes in.
+    pub fn of(resource: Validated, patient_key: &Option<String>) -> Incoming {
+        let resource = resource.into_resource();
+        let id = resource.get("id").and_then(Value::as_str).unwrap_or("").to_owned();
+        let about = matches!(type_of(&resource), "Patient" | "Flag" | "Consent");
         Incoming { resource, id, patient_key: patient_key.clone().filter(|_| about) }
     }
 }
@@ -54,18 +54,24 @@ impl<'a> Incoming<'a> {
 type Accepted<T> = Result<Result<T, Vec<Issue>>, Refusal>;
 
 impl Exchange {
-    /// Commits everything that follows from these resources. The inner error is the finding that the gateway may not
-    /// hold one of them.
+    /// Commits everything that follows from these resources; `arrived` is what the store knew about what `wanted` asks.
+    /// The inner error is the finding that the gateway may not hold one of them.
     pub(super) async fn accept(
         &self,
         arrival: &Arrival<'_>,
-        incoming: &[Incoming<'_>],
+        mut incoming: Vec<Incoming>,
         remarks: &[Issue],
+        wanted: &Arriving,
+        mut arrived: Arrived,
         now: Timestamp,
     ) -> Accepted<Submitted> {
         for round in 0..TRIES {
-            match self.try_accept(arrival, incoming, remarks, now).await {
-                Err(Refusal::Contention) => pause(round).await,
+            if round > 0 {
+                pause(round - 1).await;
+                arrived = self.store.arriving(wanted).await?;
+            }
+            match self.try_accept(arrival, &mut incoming, remarks, &arrived, now).await {
+                Err(Refusal::Contention) => {}
                 other => return other,
             }
         }
@@ -75,46 +81,56 @@ impl Exchange {
     async fn try_accept(
         &self,
         arrival: &Arrival<'_>,
-        incoming: &[Incoming<'_>],
+        incoming: &mut [Incoming],
         remarks: &[Issue],
+        arrived: &Arrived,
         now: Timestamp,
     ) -> Accepted<Submitted> {
-        let current = try_join_all(
-            incoming.iter().map(|one| self.store.read(type_of(one.resource.resource()), &one.id)),
-        )
-        .await?;
         let source = stamp(&arrival.registered.source);
         let mut versions = Vec::with_capacity(incoming.len());
-        for (one, current) in incoming.iter().zip(&current) {
+        for (one, current) in incoming.iter_mut().zip(&arrived.resources) {
+            let current = current.as_ref();
+            let before = previous(current);
             if let Some(stored) = current
-                && !owned(stored, &source)
+                && !stored.deleted
+                && before.as_ref().and_then(stamp_within).as_deref() != Some(&source)
             {
                 let text = "the record belongs to another source".to_owned();
+                self.record_refusal(arrival.caller, "submission", &text, now).await;
                 return Err(Refusal::Forbidden { text });
             }
-            let resource = one.resource.resource();
-            versions.push(Version::next(
-                resource,
-                &one.id,
-                current.as_ref(),
-                one.patient_key.clone(),
-                &source,
-                now,
-            ));
+            let resource = std::mem::take(&mut one.resource);
+            let patient = one.patient_key.clone();
+            versions.push(Version::after(resource, &one.id, current, before, patient, &source, now));
         }
+        let result = self.commit_versions(arrival, &versions, remarks, arrived, now).await;
+        if matches!(result, Err(Refusal::Contention)) {
+            for (one, version) in incoming.iter_mut().zip(versions) {
+                one.resource = version.into_resource();
+            }
+        }
+        result
+    }
+
+    async fn commit_versions(
+        &self,
+        arrival: &Arrival<'_>,
+        versions: &[Version],
+        remarks: &[Issue],
+        arrived: &Arrived,
+        now: Timestamp,
+    ) -> Accepted<Submitted> {
         let mut work = Work::at(now);
-        if let Err(issues) =
-            self.decide_all(&mut work, &versions, arrival.patient_key.as_deref(), now).await?
-        {
+        if let Err(issues) = self.decide_all(&mut work, versions, &arrived.facts, now).await? {
             return Ok(Err(issues));
         }
-        let body = transaction::response(&arrival.submission.id, &versions, remarks, now);
+        let body = transaction::response(&arrival.submission.id, versions, remarks, now);
         work.answer = Some(body.clone());
         let mut keys = arrival.keys.iter().cloned();
         work.key = keys.next();
         work.other_keys = keys.collect();
         work.submission = Some(arrival.submission.clone());
-        self.record_submission(&mut work, arrival, &versions, now);
+        self.record_submission(&mut work, arrival, versions, now);
         match self.store.commit(work).await? {
             Committed::Done(_) => Ok(Ok(Submitted { body, repeated: false })),
             Committed::Repeated { answer } => {
@@ -130,14 +146,10 @@ impl Exchange {
         &self,
         work: &mut Work,
         versions: &[Version],
-        patient_key: Option<&str>,
+        stored: &PatientFacts,
         now: Timestamp,
     ) -> Result<Result<(), Vec<Issue>>, Refusal> {
-        let stored = match patient_key {
-            Some(key) => self.store.facts_for(key).await?,
-            None => crate::store::PatientFacts::default(),
-        };
-        let known = Known::of(&stored)?.with(versions);
+        let known = Known::of(stored)?.with(versions);
         let consents = known.consents();
         let subscribers = self.subscribers.all(&self.store, &self.topics).await?;
         let policy = self.policy.load_full();
@@ -198,7 +210,7 @@ impl Exchange {
     fn facts_of<'a>(
         &self,
         version: &'a Version,
-        known: &'a Known,
+        known: &'a Known<'_>,
         consents: &'a [StoredConsent<'a>],
     ) -> crate::govern::Facts<'a> {
         facts(
@@ -249,13 +261,9 @@ impl Exchange {
     }
 }
 
-/// Whether a stored resource came from the source with this stamp.
-fn owned(stored: &Stored, source: &str) -> bool {
-    let body: Option<serde_json::Value> = serde_json::from_str(&stored.body).ok();
-    let stamp = body
-        .as_ref()
-        .and_then(|body| Some(origin::stamp(origin::organisation(body)?, origin::source(body)?)));
-    stored.deleted || stamp.as_deref() == Some(source)
+/// The stamp of the source that a resource came from.
+fn stamp_within(resource: &Value) -> Option<String> {
+    Some(origin::stamp(origin::organisation(resource)?, origin::source(resource)?))
 }
 
 fn target(version: &Version) -> Target<'_> {

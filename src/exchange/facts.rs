@@ -6,44 +6,49 @@ use crate::fhir::origin;
 use crate::govern::{Facts, StoredConsent};
 use crate::store::{PatientFacts, Stored};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The patient and the Consents about them, as they will be once the work at hand is committed.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    patients: Vec<(String, Value)>,
-    consents: Vec<(String, u64, Value)>,
+pub(super) struct Known<'a> {
+    patients: Vec<(Cow<'a, str>, Cow<'a, Value>)>,
+    consents: Vec<(Cow<'a, str>, u64, Cow<'a, Value>)>,
 }
 
-impl Known {
+impl<'a> Known<'a> {
     /// What the store holds. A Consent that cannot be read must not be taken for one that is not there.
-    pub fn of(facts: &PatientFacts) -> Result<Known, Refusal> {
+    pub fn of(facts: &PatientFacts) -> Result<Known<'a>, Refusal> {
         let parse = |stored: &Stored| {
-            serde_json::from_str::<Value>(&stored.body).map_err(|_| {
+            serde_json::from_str::<Value>(&stored.body).map(Cow::Owned).map_err(|_| {
                 let cause = format!("stored `{}/{}` is not JSON", stored.resource_type, stored.id);
                 Refusal::Internal { cause }
             })
         };
         let mut known = Known::default();
         for patient in facts.patients.iter().filter(|stored| !stored.deleted) {
-            known.patients.push((patient.id.clone(), parse(patient)?));
+            known.patients.push((patient.id.clone().into(), parse(patient)?));
         }
         for consent in facts.consents.iter().filter(|stored| !stored.deleted) {
-            known.consents.push((consent.id.clone(), consent.version, parse(consent)?));
+            known.consents.push((consent.id.clone().into(), consent.version, parse(consent)?));
         }
         Ok(known)
     }
 
     /// Adds what is about to be stored, in the place of earlier versions.
-    pub fn with(mut self, versions: &[Version]) -> Known {
+    pub fn with(mut self, versions: &'a [Version]) -> Known<'a> {
         for version in versions {
             match version.resource_type.as_str() {
                 "Patient" => {
                     self.patients.retain(|(id, _)| *id != version.id);
-                    self.patients.push((version.id.clone(), version.resource.clone()));
+                    self.patients.push((version.id.as_str().into(), Cow::Borrowed(&version.resource)));
                 }
                 "Consent" => {
                     self.consents.retain(|(id, _, _)| *id != version.id);
-                    self.consents.push((version.id.clone(), version.version, version.resource.clone()));
+                    self.consents.push((
+                        version.id.as_str().into(),
+                        version.version,
+                        Cow::Borrowed(&version.resource),
+                    ));
                 }
                 _ => {}
             }
@@ -62,7 +67,7 @@ impl Known {
     /// The patient: of several records of one person, the one with the closest confidentiality, so that a label that
     /// any source has set holds for all.
     pub fn patient(&self) -> Option<&Value> {
-        self.patients.iter().map(|(_, patient)| patient).max_by_key(|patient| closeness(patient))
+        self.patients.iter().map(|(_, patient)| &**patient).max_by_key(|patient| closeness(patient))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::audit::{Act, Party};
 use crate::convert::{Context, Converted, convert};
 use crate::fhir::{Issue, systems};
 use crate::govern::Caller;
-use crate::store::{IdempotencyKey, NewSubmission};
+use crate::store::{Arrived, Arriving, IdempotencyKey, NewSubmission};
 use crate::validate::Validated;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -83,7 +83,13 @@ impl Exchange {
                 patient_key: converted.patient_key.clone(),
             },
         };
-        match self.known_answer(&arrival, now).await? {
+        let wanted = Arriving {
+            keys: arrival.keys.iter().map(|key| (key.scope.clone(), key.key.clone())).collect(),
+            resources: transaction::resources(&converted.bundle).map(named).collect(),
+            patient_key: converted.patient_key.clone(),
+        };
+        let arrived = self.store.arriving(&wanted).await?;
+        match self.known_answer(&arrival, &arrived, now).await? {
             Known::New => {}
             Known::Repeated(submitted) => return Ok(submitted),
             Known::Reused => {
@@ -95,13 +101,13 @@ impl Exchange {
         if converted.refused() {
             return Err(self.keep(&mut arrival, payload, converted.issues, now).await?);
         }
-        let validated = match self.validate_all(&converted.bundle) {
+        let Converted { bundle, issues: remarks, patient_key, .. } = converted;
+        let validated = match self.validate_all(bundle) {
             Ok(validated) => validated,
             Err(issues) => return Err(self.keep(&mut arrival, payload, issues, now).await?),
         };
-        let incoming: Vec<Incoming<'_>> =
-            validated.iter().map(|one| Incoming::of(one, &converted.patient_key)).collect();
-        match self.accept(&arrival, &incoming, &converted.issues, now).await? {
+        let incoming = validated.into_iter().map(|one| Incoming::of(one, &patient_key)).collect();
+        match self.accept(&arrival, incoming, &remarks, &wanted, arrived, now).await? {
             Ok(submitted) => Ok(submitted),
             Err(issues) => Err(self.keep(&mut arrival, payload, issues, now).await?),
         }
@@ -138,13 +144,18 @@ impl Exchange {
     }
 
     /// Whether the submission was committed before under one of its keys. A repeat is recorded too.
-    async fn known_answer(&self, arrival: &Arrival<'_>, now: Timestamp) -> Result<Known, Refusal> {
+    async fn known_answer(
+        &self,
+        arrival: &Arrival<'_>,
+        arrived: &Arrived,
+        now: Timestamp,
+    ) -> Result<Known, Refusal> {
         let mut repeated = None;
-        for key in &arrival.keys {
-            match self.store.known_key(&key.scope, &key.key).await? {
+        for (key, known) in arrival.keys.iter().zip(&arrived.keys) {
+            match known {
                 None => {}
                 Some(known) if known.digest == key.digest => {
-                    repeated = Some(known.answer.unwrap_or_default())
+                    repeated = Some(known.answer.clone().unwrap_or_default())
                 }
                 Some(_) => return Ok(Known::Reused),
             }
@@ -164,11 +175,11 @@ impl Exchange {
     }
 
     /// Every resource of the Bundle, proven valid; else what is wrong with any of them.
-    fn validate_all(&self, bundle: &Value) -> Result<Vec<Validated>, Vec<Issue>> {
+    fn validate_all(&self, bundle: Value) -> Result<Vec<Validated>, Vec<Issue>> {
         let mut validated = Vec::new();
         let mut issues = Vec::new();
-        for resource in transaction::resources(bundle) {
-            match self.validate(resource.clone()) {
+        for resource in transaction::into_resources(bundle) {
+            match self.validate(resource) {
                 Ok(one) => validated.push(one),
                 Err(found) => issues.extend(found),
             }
@@ -187,6 +198,12 @@ impl Exchange {
         let profiles: Vec<&str> = profile.as_deref().into_iter().collect();
         self.validator.check(resource, &profiles).map_err(|report| report.issues)
     }
+}
+
+/// A resource's type and id.
+fn named(resource: &Value) -> (String, String) {
+    let id = resource.get("id").and_then(Value::as_str).unwrap_or("");
+    (type_of(resource).to_owned(), id.to_owned())
 }
 
 /// What the store knows about the keys of a submission.

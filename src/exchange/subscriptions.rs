@@ -188,7 +188,7 @@ impl Exchange {
             Ok(validated) => validated,
             Err(issues) => return Err(self.refuse_invalid(caller, operation, issues, now).await),
         };
-        let version = Version::next(validated.resource(), id, current, None, &stamp, now);
+        let version = Version::next(validated.into_resource(), id, current, None, &stamp, now);
         let mut work = Work::at(now);
         if version.changed {
             work.puts.push(version.put());

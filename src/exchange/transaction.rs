@@ -11,6 +11,13 @@ pub(super) fn resources(bundle: &Value) -> impl Iterator<Item = &Value> {
     entries.into_iter().flatten().filter_map(|entry| entry.get("resource"))
 }
 
+/// The resources of a Bundle, in order, taken out of it.
+pub(super) fn into_resources(mut bundle: Value) -> impl Iterator<Item = Value> {
+    let entries = bundle.get_mut("entry").map(Value::take).unwrap_or_default();
+    let entries = if let Value::Array(entries) = entries { entries } else { Vec::new() };
+    entries.into_iter().filter_map(|mut entry| entry.get_mut("resource").map(Value::take))
+}
+
 /// The answer: for each resource where it is now; remarks of the conversion stand with the first entry.
 pub(super) fn response(submission: &str, versions: &[Version], remarks: &[Issue], now: Timestamp) -> String {
     let entries: Vec<Value> = versions

@@ -4,7 +4,6 @@ use crate::fhir::{instant, origin};
 use crate::store::{BusinessIdentifier, Put, Stored};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 /// Members of `meta` that the gateway alone writes.
 const STAMPED: [&str; 3] = ["versionId", "lastUpdated", "source"];
@@ -22,56 +21,72 @@ pub(super) struct Version {
     pub patient_key: Option<String>,
     pub resource: Value,
     pub previous: Option<Value>,
+    /// Whether the start of its period was taken from the version before.
+    start_added: bool,
 }
 
 impl Version {
     /// The next version of a resource, or the current one if nothing has changed.
     pub fn next(
-        resource: &Value,
+        resource: Value,
         id: &str,
         current: Option<&Stored>,
         patient_key: Option<String>,
         source: &str,
         now: Timestamp,
     ) -> Version {
-        let resource_type = type_of(resource).to_owned();
-        let previous: Option<Value> = current
-            .filter(|stored| !stored.deleted)
-            .and_then(|stored| serde_json::from_str(&stored.body).ok());
-        let resource = &*with_known_start(resource, previous.as_ref());
-        let unchanged = match (current, &previous) {
-            (Some(stored), Some(previous)) => {
-                let same = stamped(resource, id, stored.version, stored.last_updated, source);
-                (same == *previous).then_some((same, stored))
-            }
-            _ => None,
-        };
-        if let Some((same, stored)) = unchanged {
-            return Version {
-                resource_type,
-                id: id.to_owned(),
-                version: stored.version,
-                expected: Some(stored.version),
-                changed: false,
-                last_updated: stored.last_updated,
-                patient_key,
-                resource: same,
-                previous,
-            };
-        }
+        Version::after(resource, id, current, previous(current), patient_key, source, now)
+    }
+
+    /// As [`Version::next`], with what the current version holds.
+    pub fn after(
+        mut resource: Value,
+        id: &str,
+        current: Option<&Stored>,
+        previous: Option<Value>,
+        patient_key: Option<String>,
+        source: &str,
+        now: Timestamp,
+    ) -> Version {
+        let resource_type = type_of(&resource).to_owned();
+        let start_added = add_known_start(&mut resource, previous.as_ref());
         let expected = current.map(|stored| stored.version);
-        let version = expected.unwrap_or(0) + 1;
-        Version {
+        let version = |resource, version, changed, last_updated, previous| Version {
             resource_type,
             id: id.to_owned(),
             version,
             expected,
-            changed: true,
-            last_updated: now,
+            changed,
+            last_updated,
             patient_key,
-            resource: stamped(resource, id, version, now, source),
+            resource,
             previous,
+            start_added,
+        };
+        if let (Some(stored), Some(known)) = (current, &previous) {
+            let same = stamped(resource, id, stored.version, stored.last_updated, source);
+            if same == *known {
+                return version(same, stored.version, false, stored.last_updated, previous);
+            }
+            resource = same;
         }
+        let number = expected.unwrap_or(0) + 1;
+        version(stamped(resource, id, number, now, source), number, true, now, previous)
+    }
+
+    /// The resource as it came, to be stored after another version than this one follows. Its stamps do not matter.
+    pub fn into_resource(mut self) -> Value {
+        if self.start_added
+            && let Some(period) = self.resource.get_mut("period").and_then(Value::as_object_mut)
+        {
+            period.shift_remove("start");
+            if period.is_empty()
+                && let Some(members) = self.resource.as_object_mut()
+            {
+                members.shift_remove("period");
+            }
+        }
+        self.resource
     }
 
     /// What the store is to write.
@@ -100,25 +115,40 @@ pub(super) fn type_of(resource: &Value) -> &str {
     resource.get("resourceType").and_then(Value::as_str).unwrap_or("")
 }
 
+/// What a current version holds; `None` when there is none, it is deleted, or cannot be read.
+pub(super) fn previous(current: Option<&Stored>) -> Option<Value> {
+    let stored = current.filter(|stored| !stored.deleted)?;
+    serde_json::from_str(&stored.body).ok()
+}
+
 /// The resource with its id and the gateway's stamps; nothing else is touched.
-fn stamped(resource: &Value, id: &str, version: u64, updated: Timestamp, source: &str) -> Value {
-    let Some(members) = resource.as_object() else { return resource.clone() };
+fn stamped(resource: Value, id: &str, version: u64, updated: Timestamp, source: &str) -> Value {
+    let Value::Object(members) = resource else { return resource };
     let mut meta = Map::new();
     meta.insert("versionId".to_owned(), version.to_string().into());
     meta.insert("lastUpdated".to_owned(), instant(updated).into());
     meta.insert("source".to_owned(), source.into());
-    if let Some(given) = members.get("meta").and_then(Value::as_object) {
-        let kept = given.iter().filter(|(name, _)| !STAMPED.contains(&name.trim_start_matches('_')));
-        meta.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
-    }
     let mut out = Map::with_capacity(members.len() + 2);
     if let Some(kind) = members.get("resourceType") {
         out.insert("resourceType".to_owned(), kind.clone());
     }
     out.insert("id".to_owned(), id.into());
+    out.insert("meta".to_owned(), Value::Null);
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("resourceType" | "id", _) => {}
+            ("meta", Value::Object(given)) => {
+                let kept =
+                    given.into_iter().filter(|(name, _)| !STAMPED.contains(&name.trim_start_matches('_')));
+                meta.extend(kept);
+            }
+            ("meta", _) => {}
+            (_, value) => {
+                out.insert(name, value);
+            }
+        }
+    }
     out.insert("meta".to_owned(), Value::Object(meta));
-    let rest = members.iter().filter(|(name, _)| !matches!(name.as_str(), "resourceType" | "id" | "meta"));
-    out.extend(rest.map(|(name, value)| (name.clone(), value.clone())));
     Value::Object(out)
 }
 
@@ -140,24 +170,22 @@ fn identifiers(resource: &Value) -> Vec<BusinessIdentifier> {
         .collect()
 }
 
-/// A removal often says only when a Flag ended: the start that is known is kept.
-fn with_known_start<'a>(resource: &'a Value, previous: Option<&Value>) -> Cow<'a, Value> {
+/// A removal often says only when a Flag ended: the start that is known is kept. Whether it had to be added.
+fn add_known_start(resource: &mut Value, previous: Option<&Value>) -> bool {
     let known = previous.and_then(|previous| previous.pointer("/period/start"));
     let ended =
         type_of(resource) == "Flag" && resource.get("status").and_then(Value::as_str) == Some("inactive");
     let Some(start) = known.filter(|_| ended && resource.pointer("/period/start").is_none()) else {
-        return Cow::Borrowed(resource);
+        return false;
     };
-    let mut resource = resource.clone();
-    if let Some(members) = resource.as_object_mut() {
-        let mut period = Map::new();
-        period.insert("start".to_owned(), start.clone());
-        if let Some(given) = members.get("period").and_then(Value::as_object) {
-            period.extend(given.clone());
-        }
-        members.insert("period".to_owned(), Value::Object(period));
+    let Some(members) = resource.as_object_mut() else { return false };
+    let mut period = Map::new();
+    period.insert("start".to_owned(), start.clone());
+    if let Some(given) = members.get("period").and_then(Value::as_object) {
+        period.extend(given.clone());
     }
-    Cow::Owned(resource)
+    members.insert("period".to_owned(), Value::Object(period));
+    true
 }
 
 /// `meta.source` for resources of a source.
@@ -190,12 +218,12 @@ mod tests {
     fn the_same_content_makes_no_new_version() {
         let flag = json!({"resourceType": "Flag", "meta": {"profile": ["p"], "versionId": "99", "source": "forged"},
             "status": "active"});
-        let first = Version::next(&flag, "a", None, None, "urn:s", now());
+        let first = Version::next(flag.clone(), "a", None, None, "urn:s", now());
         assert_eq!((first.version, first.expected, first.changed), (1, None, true));
         assert_eq!(first.resource["meta"]["source"], "urn:s");
         assert_eq!(first.resource["meta"]["versionId"], "1");
         let later = "2026-11-22T09:00:00Z".parse().unwrap();
-        let again = Version::next(&flag, "a", Some(&stored(&first)), None, "urn:s", later);
+        let again = Version::next(flag.clone(), "a", Some(&stored(&first)), None, "urn:s", later);
         assert_eq!((again.version, again.changed), (1, false));
         assert_eq!(again.last_updated, now());
     }
@@ -203,19 +231,19 @@ mod tests {
     #[test]
     fn the_end_of_a_flag_keeps_its_known_start() {
         let flag = json!({"resourceType": "Flag", "status": "active", "period": {"start": "2026-01-01"}});
-        let first = Version::next(&flag, "a", None, None, "s", now());
+        let first = Version::next(flag.clone(), "a", None, None, "s", now());
         let ended = json!({"resourceType": "Flag", "status": "inactive", "period": {"end": "2026-02-01"}});
-        let second = Version::next(&ended, "a", Some(&stored(&first)), None, "s", now());
+        let second = Version::next(ended.clone(), "a", Some(&stored(&first)), None, "s", now());
         assert_eq!(second.resource["period"], json!({"start": "2026-01-01", "end": "2026-02-01"}));
-        let again = Version::next(&ended, "a", Some(&stored(&second)), None, "s", now());
+        let again = Version::next(ended.clone(), "a", Some(&stored(&second)), None, "s", now());
         assert!(!again.changed);
     }
 
     #[test]
     fn any_difference_makes_the_next_version_and_keeps_the_one_before() {
-        let first = Version::next(&json!({"resourceType": "Flag", "n": 1.0}), "a", None, None, "s", now());
+        let first = Version::next(json!({"resourceType": "Flag", "n": 1.0}), "a", None, None, "s", now());
         let other: Value = serde_json::from_str(r#"{"resourceType":"Flag","n":1.00}"#).unwrap();
-        let second = Version::next(&other, "a", Some(&stored(&first)), None, "s", now());
+        let second = Version::next(other, "a", Some(&stored(&first)), None, "s", now());
         assert_eq!((second.version, second.expected, second.changed), (2, Some(1), true));
         assert_eq!(second.previous.unwrap()["meta"]["versionId"], "1");
     }

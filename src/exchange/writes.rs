@@ -172,11 +172,12 @@ impl Exchange {
             Err(issue) => return Err(self.refuse_invalid(caller, operation, vec![issue], now).await),
         };
         let source = stamp(&registered.source);
-        let version =
-            Version::next(validated.resource(), id, current, Some(patient_key.clone()), &source, now);
+        let resource = validated.into_resource();
+        let version = Version::next(resource, id, current, Some(patient_key.clone()), &source, now);
         let versions = [version];
         let mut work = Work::at(now);
-        if let Err(issues) = self.decide_all(&mut work, &versions, Some(&patient_key), now).await? {
+        let facts = self.store.facts_for(&patient_key).await?;
+        if let Err(issues) = self.decide_all(&mut work, &versions, &facts, now).await? {
             return Err(self.refuse_invalid(caller, operation, issues, now).await);
         }
         let [version] = versions;

@@ -193,7 +193,8 @@ impl SqliteStore {
 /// Gives the writer a thread of its own. Every statement is a journey to the database's thread and back; on the threads
 /// that serve requests each way back would queue behind whatever else is to be done there.
 fn spawn_writer(writer: Writer) -> Result<(), StoreError> {
-    let failed = |error: std::io::Error| StoreError::Other { reason: format!("the writer's thread: {error}") };
+    let failed =
+        |error: std::io::Error| StoreError::Other { reason: format!("the writer's thread: {error}") };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
     let work = move || runtime.block_on(writer.run());
     std::thread::Builder::new().name("sgw-writer".to_owned()).spawn(work).map_err(failed)?;

@@ -1,10 +1,10 @@
 //! Reading all that taking a submission in rests on, in one statement: each statement is a journey to the database's
 //! thread and back, and a submission has half a dozen resources.
 
+use super::known::unsigned;
 use super::read_resources::{bytes32, time};
 use super::readers::Readers;
 use super::rows::{Cell, bind};
-use super::known::unsigned;
 use crate::store::{Arrived, Arriving, KnownKey, StoreError, Stored};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
@@ -26,7 +26,11 @@ pub async fn arriving(readers: &Readers, wanted: &Arriving) -> Result<Arrived, S
         let resources = wanted.resources.iter().skip(round * RESOURCES).map(Some);
         for (place, one) in resources.chain(std::iter::repeat(None)).take(RESOURCES).enumerate() {
             let (place, resource_type, id) = match one {
-                Some((resource_type, id)) => (Cell::from((round * RESOURCES + place) as u64), resource_type.as_str().into(), id.as_str().into()),
+                Some((resource_type, id)) => (
+                    Cell::from((round * RESOURCES + place) as u64),
+                    resource_type.as_str().into(),
+                    id.as_str().into(),
+                ),
                 None => (Cell::Null, Cell::Null, Cell::Null),
             };
             for cell in [place, resource_type, id] {
@@ -36,7 +40,9 @@ pub async fn arriving(readers: &Readers, wanted: &Arriving) -> Result<Arrived, S
         let keys = wanted.keys.iter().skip(round * KEYS).map(Some);
         for (place, one) in keys.chain(std::iter::repeat(None)).take(KEYS).enumerate() {
             let (place, scope, key) = match one {
-                Some((scope, key)) => (Cell::from((round * KEYS + place) as u64), scope.as_str().into(), key.as_str().into()),
+                Some((scope, key)) => {
+                    (Cell::from((round * KEYS + place) as u64), scope.as_str().into(), key.as_str().into())
+                }
                 None => (Cell::Null, Cell::Null, Cell::Null),
             };
             for cell in [place, scope, key] {
@@ -50,6 +56,9 @@ pub async fn arriving(readers: &Readers, wanted: &Arriving) -> Result<Arrived, S
             take(&row, &mut arrived)?;
         }
     }
+    let facts = &mut arrived.facts;
+    facts.patients.sort_by(|one, other| one.id.cmp(&other.id));
+    facts.consents.sort_by(|one, other| one.id.cmp(&other.id));
     Ok(arrived)
 }
 

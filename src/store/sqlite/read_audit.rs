@@ -51,8 +51,10 @@ pub async fn search(readers: &Readers, query: AuditQuery) -> Result<Vec<Leaf>, S
 
 /// How many leaves there are; the last one's number tells, because there are no gaps.
 pub async fn size(readers: &Readers) -> Result<u64, StoreError> {
-    let size: i64 =
-        readers.one(sqlx::query("SELECT coalesce(max(sequence) + 1, 0) FROM audit_leaf")).await?.try_get(0)?;
+    let size: i64 = readers
+        .one(sqlx::query("SELECT coalesce(max(sequence) + 1, 0) FROM audit_leaf"))
+        .await?
+        .try_get(0)?;
     Ok(unsigned(size))
 }
 

@@ -5,8 +5,8 @@ use super::read_resources::{bytes32, limit, time};
 use super::readers::Readers;
 use crate::store::work::QuarantineStatus;
 use crate::store::{KnownKey, QuarantineQuery, Quarantined, StoreError, Submission};
-use sqlx::sqlite::SqliteRow;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 const SUBMISSION: &str = "SELECT id, source, received, media_type, digest, message_id, outcome, detail \
     FROM submission WHERE id = ?1";
@@ -46,12 +46,16 @@ pub async fn quarantine_list(
     readers: &Readers,
     query: QuarantineQuery,
 ) -> Result<Vec<Quarantined>, StoreError> {
-    let rows = readers.all(sqlx::query(LIST)
-        .bind(query.before.unwrap_or(i64::MAX))
-        .bind(query.source)
-        .bind(query.organisation)
-        .bind(query.status.map(quarantine_code))
-        .bind(limit(query.limit))).await?;
+    let rows = readers
+        .all(
+            sqlx::query(LIST)
+                .bind(query.before.unwrap_or(i64::MAX))
+                .bind(query.source)
+                .bind(query.organisation)
+                .bind(query.status.map(quarantine_code))
+                .bind(limit(query.limit)),
+        )
+        .await?;
     rows.iter().map(quarantined).collect()
 }
 

@@ -5,8 +5,8 @@ use super::readers::Readers;
 use super::rows::number;
 use crate::store::{PAGE_LIMIT, PatientFacts, StoreError, Stored};
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 const BY_ID: &str = "SELECT v.type, v.rid, v.version, v.last_updated, v.deleted, v.patient, v.body \
     FROM resource r JOIN resource_version v ON v.id = r.row WHERE r.type = ?1 AND r.rid = ?2";
@@ -59,7 +59,8 @@ pub async fn history(
     most: usize,
 ) -> Result<Vec<Stored>, StoreError> {
     let before = number(before.unwrap_or(u64::MAX));
-    all(readers, sqlx::query(HISTORY).bind(resource_type).bind(id).bind(before).bind(0).bind(limit(most))).await
+    all(readers, sqlx::query(HISTORY).bind(resource_type).bind(id).bind(before).bind(0).bind(limit(most)))
+        .await
 }
 
 /// Current resources with a business identifier.
@@ -70,7 +71,8 @@ pub async fn find_by_identifier(
     value: &str,
     most: usize,
 ) -> Result<Vec<Stored>, StoreError> {
-    all(readers, sqlx::query(BY_IDENTIFIER).bind(resource_type).bind(value).bind(system).bind(limit(most))).await
+    all(readers, sqlx::query(BY_IDENTIFIER).bind(resource_type).bind(value).bind(system).bind(limit(most)))
+        .await
 }
 
 /// Current resources about a patient.

@@ -3,8 +3,8 @@
 use super::checkpoint::log_bytes;
 use super::fault;
 use super::known::unsigned;
-use super::shared::Shared;
 use super::readers::Readers;
+use super::shared::Shared;
 use crate::store::{Figures, StoreError};
 use sqlx::{Connection, Row, SqliteConnection};
 use std::path::Path;
