@@ -34,3 +34,7 @@ pub mod api;
 pub mod telemetry;
 pub mod config;
 pub mod app;
+
+/// Many small values live as long as one resource is looked at: this allocator is twice as fast at that as the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

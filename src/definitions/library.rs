@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One definition and where it came from.
@@ -79,7 +78,7 @@ pub fn version_answers(has: Option<&str>, wanted: &str) -> bool {
 /// The definitions given.
 #[derive(Debug, Default)]
 pub struct Library {
-    by_url: HashMap<String, Vec<Arc<Artefact>>>,
+    by_url: super::Table<String, Vec<Arc<Artefact>>>,
     in_order: Vec<Arc<Artefact>>,
 }
 

@@ -28,10 +28,16 @@ pub use to_json::{node_json, resource_json};
 
 use library::{Artefact, Library, split_canonical, version_answers};
 use pack::Pack;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-type Cache<T> = RwLock<HashMap<String, T>>;
+/// A table under a fast hash. What a payload says is looked up in such tables, and never kept in them.
+pub(crate) type Table<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A set under a fast hash.
+pub(crate) type Set<K> = HashSet<K, foldhash::fast::RandomState>;
+
+type Cache<T> = RwLock<Table<String, T>>;
 
 fn read_lock<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
@@ -46,7 +52,7 @@ fn write_lock<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 pub struct Definitions {
     library: Library,
     structures: Cache<Option<Arc<Structure>>>,
-    models: Cache<Arc<TypeModel>>,
+    models: OnceLock<model::Models>,
     terms: terminology::Cached,
     snapshots: Cache<Result<snapshot::Generated, read::Unusable>>,
 }
@@ -124,7 +130,10 @@ impl Definitions {
             return known.clone();
         }
         let made = self.make_structure(reference).map(Arc::new);
-        write_lock(&self.structures).insert(reference.to_owned(), made.clone());
+        // What is not known is not kept: a sender could name any number of profiles.
+        if made.is_some() {
+            write_lock(&self.structures).insert(reference.to_owned(), made.clone());
+        }
         made
     }
 

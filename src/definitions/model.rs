@@ -3,8 +3,13 @@
 //! FHIRPath and the XML reader need the plain types, never profiles; each type is read from the pack once.
 
 use super::structure::Structure;
+use super::Table;
+use super::pack::Pack;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// The tables of all types, each made when it is first asked for.
+pub(super) type Models = Table<&'static str, OnceLock<Option<Arc<TypeModel>>>>;
 
 /// The members of one type and of the elements inside it.
 #[derive(Debug)]
@@ -13,7 +18,7 @@ pub struct TypeModel {
     pub name: String,
     /// The type it specialises, such as `DomainResource`.
     pub base: Option<String>,
-    elements: Vec<HashMap<Box<str>, Member>>,
+    elements: Vec<Table<Box<str>, Member>>,
 }
 
 /// One member that an element may have.
@@ -48,7 +53,7 @@ impl TypeModel {
     pub(super) fn of(structure: &Structure) -> TypeModel {
         let paths: HashMap<&str, usize> =
             structure.elements.iter().enumerate().map(|(i, element)| (element.path.as_str(), i)).collect();
-        let mut elements: Vec<HashMap<Box<str>, Member>> = vec![HashMap::new(); structure.elements.len()];
+        let mut elements: Vec<Table<Box<str>, Member>> = vec![Table::default(); structure.elements.len()];
         for (at, element) in structure.elements.iter().enumerate() {
             let Some((parent, name)) = element.path.rsplit_once('.') else { continue };
             let Some(holder) = paths.get(parent).and_then(|i| elements.get_mut(*i)) else { continue };
@@ -84,18 +89,15 @@ impl TypeModel {
 
 impl super::Definitions {
     /// The table of a FHIR type: a resource, a data type or an abstract type.
-    pub fn model(&self, type_name: &str) -> Option<Arc<TypeModel>> {
-        if let Some(known) = super::read_lock(&self.models).get(type_name) {
-            return Some(Arc::clone(known));
-        }
-        let made = Arc::new(TypeModel::of(&*self.type_structure(type_name)?));
-        super::write_lock(&self.models).insert(type_name.to_owned(), Arc::clone(&made));
-        Some(made)
+    pub fn model(&self, type_name: &str) -> Option<&Arc<TypeModel>> {
+        let all = self.models.get_or_init(|| Pack::get().type_names().map(|n| (n, OnceLock::new())).collect());
+        let make = || Some(Arc::new(TypeModel::of(&*self.type_structure(type_name)?)));
+        all.get(type_name)?.get_or_init(make).as_ref()
     }
 
     /// Whether a type is another or specialises it: `Flag` is a `DomainResource`, `Age` is a `Quantity`.
     pub fn is_a(&self, type_name: &str, ancestor: &str) -> bool {
-        let pack = super::pack::Pack::get();
+        let pack = Pack::get();
         let mut at = type_name;
         for _ in 0..16 {
             if at == ancestor {
@@ -109,7 +111,7 @@ impl super::Definitions {
 
     /// Whether this is the name of a resource type that can be instantiated.
     pub fn is_resource_type(&self, name: &str) -> bool {
-        let listing = super::pack::Pack::get().find_type(name);
+        let listing = Pack::get().find_type(name);
         listing.is_some_and(|listing| listing.kind == "resource" && !listing.is_abstract)
     }
 }

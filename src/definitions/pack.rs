@@ -2,9 +2,9 @@
 //!
 //! `tools/pack` makes the file and describes its format.
 
+use super::Table;
 use flate2::read::DeflateDecoder;
 use serde_json::Value;
-use std::collections::HashMap;
 use std::io::Read;
 use std::sync::OnceLock;
 
@@ -43,8 +43,8 @@ pub struct Listing<'a> {
 /// The index of the pack.
 pub(super) struct Pack {
     listings: Vec<Listing<'static>>,
-    by_url: HashMap<&'static str, u32>,
-    types: HashMap<&'static str, u32>,
+    by_url: Table<&'static str, u32>,
+    types: Table<&'static str, u32>,
     bodies: [&'static [u8]; 2],
 }
 
@@ -111,8 +111,8 @@ impl Pack {
         OPENED.get_or_init(|| {
             open().unwrap_or_else(|| Pack {
                 listings: Vec::new(),
-                by_url: HashMap::new(),
-                types: HashMap::new(),
+                by_url: Table::default(),
+                types: Table::default(),
                 bodies: [&[], &[]],
             })
         })
@@ -131,6 +131,11 @@ impl Pack {
     /// The definition of this type: data type, resource or abstract type.
     pub(super) fn find_type(&self, name: &str) -> Option<&Listing<'static>> {
         self.types.get(name).and_then(|i| self.listings.get(*i as usize))
+    }
+
+    /// The names of all types: data types, resources and abstract types.
+    pub(super) fn type_names(&self) -> impl Iterator<Item = &'static str> {
+        self.types.keys().copied()
     }
 
     /// The artefact itself.

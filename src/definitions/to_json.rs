@@ -25,7 +25,7 @@ struct Writer<'w> {
 }
 
 /// The definition of what stands in an element.
-type Place = Option<(Arc<TypeModel>, usize)>;
+type Place<'w> = Option<(&'w Arc<TypeModel>, usize)>;
 
 impl Writer<'_> {
     fn resource(&self, node: NodeId) -> Map<String, Value> {
@@ -38,7 +38,7 @@ impl Writer<'_> {
         out
     }
 
-    fn members(&self, node: NodeId, place: &Place, out: &mut Map<String, Value>) {
+    fn members(&self, node: NodeId, place: &Place<'_>, out: &mut Map<String, Value>) {
         let mut done: Vec<&str> = Vec::new();
         for child in self.tree.children(node) {
             let name = self.tree.name(child);
@@ -63,7 +63,7 @@ impl Writer<'_> {
         group: &[NodeId],
         repeats: bool,
         member: Option<&Member>,
-        place: &Place,
+        place: &Place<'_>,
         out: &mut Map<String, Value>,
     ) {
         let both: Vec<(Value, Value)> = group.iter().map(|node| self.halves(*node, member, place)).collect();
@@ -78,15 +78,15 @@ impl Writer<'_> {
     }
 
     /// The value of an element and its `_` sibling.
-    fn halves(&self, node: NodeId, member: Option<&Member>, place: &Place) -> (Value, Value) {
+    fn halves(&self, node: NodeId, member: Option<&Member>, place: &Place<'_>) -> (Value, Value) {
         let tree = self.tree;
         if tree.resource_type(node).is_some()
             && (tree.format() == Format::Xml || tree.kind(node) == Kind::Object)
         {
             return (Value::Object(self.resource(node)), Value::Null);
         }
-        let inside: Place = member.and_then(|member| match member.inside {
-            Some(element) => place.as_ref().map(|(model, _)| (Arc::clone(model), element)),
+        let inside: Place<'_> = member.and_then(|member| match member.inside {
+            Some(element) => place.as_ref().map(|(model, _)| (*model, element)),
             None => Some((self.definitions.model(&member.type_name)?, 0)),
         });
         let type_name = member.map_or("", |member| &*member.type_name);

@@ -3,15 +3,15 @@
 //! FHIR's own types cannot be redefined from outside, so there is one table for the whole program; the row of a type
 //! is made when it is first asked for.
 
-use super::Definitions;
+use super::{Definitions, Table};
 use super::pack::Pack;
 use super::terminology::Membership;
 use crate::fhirpath::{Coded, Element, Model, Services};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 /// The members of one type, and of the elements inside it, by path.
-type Row = HashMap<Box<str>, Holder>;
+type Row = Table<Box<str>, Holder>;
 
 /// The members of one element.
 #[derive(Debug, Default)]
@@ -19,15 +19,15 @@ struct Holder {
     /// `BackboneElement` or `Element` for an element inside; nothing for the type itself.
     base: Option<Box<str>>,
     /// By the name as written: `valueQuantity`.
-    members: HashMap<Box<str>, Box<str>>,
+    members: Table<Box<str>, Box<str>>,
     /// By the element's name: `value`.
-    elements: HashMap<Box<str>, Known>,
+    elements: Table<Box<str>, Known>,
 }
 
 /// All types of FHIR R4: see [`Model`].
 #[derive(Debug)]
 pub struct FhirTypes {
-    rows: HashMap<&'static str, OnceLock<Row>>,
+    rows: Table<&'static str, OnceLock<Row>>,
 }
 
 /// One element.
@@ -58,7 +58,7 @@ impl FhirTypes {
 }
 
 fn make_row(name: &str) -> Row {
-    let mut row = Row::new();
+    let mut row = Row::default();
     let definitions = Definitions::builtin();
     let (Some(model), Some(structure)) = (definitions.model(name), definitions.type_structure(name)) else {
         return row;

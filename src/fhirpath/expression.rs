@@ -195,6 +195,17 @@ impl Expression {
         self.kinds.get(id.position()).unwrap_or(NOTHING)
     }
 
+    /// Whether a part is a path of plain members from `$this`: `code.coding`.
+    pub(super) fn is_path(&self, id: ExprId) -> bool {
+        match self.kind(id) {
+            Kind::Member(base, name) => match base {
+                Some(base) => self.is_path(*base),
+                None => !name.starts_with(|first: char| first.is_ascii_uppercase()),
+            },
+            _ => false,
+        }
+    }
+
     #[inline]
     pub(super) fn args(&self, args: Arguments) -> &[ExprId] {
         let start = args.start as usize;

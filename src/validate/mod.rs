@@ -8,6 +8,7 @@ mod demands;
 pub mod formats;
 mod narrative;
 mod outcome;
+mod plain;
 mod references;
 pub mod rules;
 mod schema;
@@ -21,6 +22,7 @@ pub use outcome::{Report, Unchecked};
 pub use validated::Validated;
 
 use crate::definitions::Definitions;
+use crate::definitions::terminology::CodeSystem;
 use crate::fhir::json::{self, JsonError, Limits};
 use crate::fhir::tree::{Arena, Tree};
 use crate::fhir::xml::{self, XmlError};
@@ -50,6 +52,13 @@ pub(crate) struct Core {
     pub(crate) definitions: Arc<Definitions>,
     registry: Registry,
     settings: Settings,
+}
+
+impl Core {
+    /// The CodeSystem of a canonical, perhaps with a version, when its definition is loaded.
+    fn code_system(&self, canonical: &str) -> Option<&CodeSystem> {
+        self.registry.code_system(canonical).map(|system| &**system)
+    }
 }
 
 /// Validates resources against the definitions of FHIR R4 and profiles. It can be shared between threads; what it

@@ -129,6 +129,11 @@ const SCHEMES: &[&str] = &["http", "https", "mailto", "tel", "data", "cid"];
 
 /// Looks at a narrative as it is written.
 pub(super) fn look(source: &str) -> Content {
+    if super::plain::is_plain(source) { Content::default() } else { read(source) }
+}
+
+/// Reads a narrative of any kind.
+pub(super) fn read(source: &str) -> Content {
     let mut content = Content::default();
     let document = match Document::parse(source) {
         Ok(document) => document,

@@ -58,6 +58,7 @@ impl Definitions {
         if depth > DEEPEST {
             return Err(Unusable::new(format!("the definition `{reference}` is derived from itself")));
         }
+        // What is not known is not kept: a sender could name any number of profiles.
         let artefact = self
             .resource("StructureDefinition", reference)
             .ok_or_else(|| Unusable::new(format!("the definition `{reference}` is not loaded")))?;
@@ -117,6 +118,7 @@ impl Definitions {
 
     /// A StructureDefinition with its snapshot in place, generated where it has none, for people to read.
     pub fn with_snapshot(&self, reference: &str) -> Result<Value, Unusable> {
+        // What is not known is not kept: a sender could name any number of profiles.
         let artefact = self
             .resource("StructureDefinition", reference)
             .ok_or_else(|| Unusable::new(format!("the definition `{reference}` is not loaded")))?;
@@ -126,6 +128,7 @@ impl Definitions {
     /// A StructureDefinition with a snapshot generated from its differential, even where it carries one; the
     /// definition of a type, which has no base to start from, as it is.
     pub fn regenerated(&self, reference: &str) -> Result<Value, Unusable> {
+        // What is not known is not kept: a sender could name any number of profiles.
         let artefact = self
             .resource("StructureDefinition", reference)
             .ok_or_else(|| Unusable::new(format!("the definition `{reference}` is not loaded")))?;

@@ -3,7 +3,8 @@
 use crate::definitions::library::Artefact;
 use crate::definitions::read::{list, text};
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use crate::definitions::{Set, Table};
+use std::collections::HashSet;
 
 /// How much of a code system its definition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +65,8 @@ pub struct CodeSystem {
     /// The properties that the definition declares: code and type.
     pub properties: Vec<(String, String)>,
     concepts: Vec<Concept>,
-    by_code: HashMap<Box<str>, u32>,
-    folded: HashMap<String, u32>,
+    by_code: Table<Box<str>, u32>,
+    folded: Table<String, u32>,
 }
 
 impl CodeSystem {
@@ -89,8 +90,8 @@ impl CodeSystem {
             case_sensitive: body.get("caseSensitive").and_then(Value::as_bool),
             properties: declared.collect(),
             concepts: Vec::new(),
-            by_code: HashMap::new(),
-            folded: HashMap::new(),
+            by_code: Table::default(),
+            folded: Table::default(),
         };
         system.add(list(body, "concept"), None, 0);
         system.link();
@@ -185,9 +186,9 @@ impl CodeSystem {
     }
 
     /// The concept and all below it.
-    pub(super) fn descendants(&self, code: &str) -> Option<HashSet<u32>> {
+    pub(super) fn descendants(&self, code: &str) -> Option<Set<u32>> {
         let start = self.position(code)?;
-        let mut known = HashSet::from([start]);
+        let mut known = Set::from_iter([start]);
         let mut open = vec![start];
         while let Some(at) = open.pop() {
             for child in self.concepts.get(at as usize).into_iter().flat_map(|concept| &concept.children) {

@@ -7,7 +7,7 @@ use crate::definitions::Definitions;
 use crate::definitions::library::{Artefact, split_canonical, version_answers};
 use crate::definitions::read::{list, text};
 use serde_json::Value;
-use std::collections::HashSet;
+use crate::definitions::Set;
 
 impl Definitions {
     pub(super) fn compile(&self, artefact: &Artefact, open: &mut Vec<String>) -> ValueSet {
@@ -107,7 +107,7 @@ fn expanded(set: &mut ValueSet, expansion: &Value) {
     if !set.includes.is_empty() && set.includes.iter().chain(&set.excludes).all(told) {
         return;
     }
-    let mut listed: Vec<(String, HashSet<Box<str>>)> = Vec::new();
+    let mut listed: Vec<(String, Set<Box<str>>)> = Vec::new();
     let mut count = 0;
     let mut open: Vec<&Value> = list(expansion, "contains").iter().collect();
     while let Some(value) = open.pop() {
@@ -125,7 +125,7 @@ fn expanded(set: &mut ValueSet, expansion: &Value) {
             Some((_, codes)) => {
                 codes.insert(code.into());
             }
-            None => listed.push((system, HashSet::from([code.into()]))),
+            None => listed.push((system, Set::from_iter([code.into()]))),
         }
     }
     let total = expansion.get("total").and_then(Value::as_u64);

@@ -5,6 +5,7 @@ use super::value_set::{Codes, ValueSet};
 use crate::definitions::read::text;
 use regex::Regex;
 use serde_json::Value;
+use crate::definitions::Set;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ pub(super) fn codes(
         _ => return outside(system, filters, problems),
     };
     let all = 0..u32::try_from(known.concepts().len()).unwrap_or(u32::MAX);
-    let mut left: HashSet<u32> = all.collect();
+    let mut left: Set<u32> = all.collect();
     for filter in filters {
         let field = |name: &str| text(filter, name);
         let (Some(property), Some(op)) = (field("property"), field("op")) else {
@@ -88,8 +89,8 @@ fn one(
     op: &str,
     value: &str,
     value_set: &dyn Fn(&str) -> Option<Arc<ValueSet>>,
-) -> Result<HashSet<u32>, String> {
-    let by = |keep: &dyn Fn(&Concept) -> bool| -> HashSet<u32> {
+) -> Result<Set<u32>, String> {
+    let by = |keep: &dyn Fn(&Concept) -> bool| -> Set<u32> {
         let all = known.concepts().iter().zip(0u32..);
         all.filter(|(concept, _)| keep(concept)).map(|(_, at)| at).collect()
     };

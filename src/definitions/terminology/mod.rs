@@ -10,6 +10,7 @@ mod value_set;
 
 pub use code_system::{CodeSystem, Concept, Content, Designation};
 pub use value_set::ValueSet;
+pub(crate) use value_set::in_system;
 
 use super::library::Artefact;
 use super::pack::Pack;
@@ -57,7 +58,10 @@ impl Definitions {
             }
             Arc::new(system)
         });
-        write_lock(&self.terms.code_systems).insert(reference.to_owned(), made.clone());
+        // What is not known is not kept: a sender could name any number of systems.
+        if made.is_some() {
+            write_lock(&self.terms.code_systems).insert(reference.to_owned(), made.clone());
+        }
         made
     }
 

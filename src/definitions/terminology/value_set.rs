@@ -4,7 +4,8 @@ use super::Membership;
 use super::code_system::{CodeSystem, Content};
 use crate::definitions::outside::{self, Form};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use crate::definitions::Set;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Which codes of a system are meant.
@@ -13,9 +14,9 @@ pub(super) enum Codes {
     /// All.
     All,
     /// These.
-    Listed(HashSet<Box<str>>),
+    Listed(Set<Box<str>>),
     /// These, by position in the code system (what filters left over).
-    Positions(HashSet<u32>),
+    Positions(Set<u32>),
     /// Cannot be told: why.
     Untold(String),
 }
@@ -249,7 +250,7 @@ impl Part {
 }
 
 /// Whether a code system has a code.
-pub(super) fn in_system(system: &str, known: Option<&CodeSystem>, code: &str) -> Membership {
+pub(crate) fn in_system(system: &str, known: Option<&CodeSystem>, code: &str) -> Membership {
     let content = known.map_or(Content::NotPresent, |known| known.content);
     if known.is_some_and(|known| known.lookup(code).is_some()) {
         return Membership::Yes;

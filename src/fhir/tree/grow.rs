@@ -1,6 +1,6 @@
 //! Adding elements to a tree while it is read.
 
-use super::{Arena, IN_ARRAY, Key, Kind, MISSING, NONE, Node, NodeId, OWNED, Piece, Problem};
+use super::{Arena, IN_ARRAY, Key, Kind, MISSING, NONE, Node, NodeId, OWNED, Piece, Problem, Tag};
 use std::borrow::Cow;
 
 pub(super) const MAIN: u8 = 1;
@@ -20,10 +20,11 @@ impl Arena {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, name: Piece, parent: u32, offset: u32, kind: Kind) -> u32 {
+    pub(super) fn push(&mut self, name: Piece, tag: Tag, parent: u32, offset: u32, kind: Kind) -> u32 {
         let id = narrow(self.nodes.len());
         self.nodes.push(Node {
             name,
+            tag,
             value: MISSING,
             resource_type: MISSING,
             parent,
@@ -86,8 +87,10 @@ impl Arena {
             slot.count += 1;
             return here;
         }
-        let (name, after) = self.keys.get(slot.key).map_or((MISSING, NONE), |key| (key.name, key.last));
-        let id = self.push(name, slot.parent, offset, Kind::Absent);
+        let key = self.keys.get(slot.key);
+        let (name, tag, after) =
+            key.map_or((MISSING, Tag::default(), NONE), |key| (key.name, key.tag, key.last));
+        let id = self.push(name, tag, slot.parent, offset, Kind::Absent);
         if slot.array
             && let Some(node) = self.nodes.last_mut()
         {

@@ -1,13 +1,14 @@
 //! Reading a tree from JSON.
 
 use super::grow::{MAIN, MAIN_ARRAY, Slot, UNDER, UNDER_ARRAY, narrow};
-use super::{Arena, Format, IN_ARRAY, Key, Kind, MISSING, NONE, Piece, Tree, UNDERSCORE};
+use super::{Arena, Format, IN_ARRAY, Key, Kind, NONE, Piece, Tag, Tree, UNDERSCORE};
 use crate::fhir::json::scan::{Fault, Scanner, Span, Token};
 use crate::fhir::json::{JsonError, Limits};
 use std::collections::HashMap;
 
 /// Above so many members an object's names are looked up in a table.
 const MANY: usize = 48;
+const RESOURCE_TYPE: Tag = Tag::of("resourceType");
 
 type Done = Result<(), Box<Fault>>;
 
@@ -53,7 +54,7 @@ impl Reader<'_, '_> {
             return Err(Fault::new(0, "not-a-resource", "the document is not a JSON object"));
         }
         let offset = narrow(self.scanner.offset());
-        let root = self.arena.push(Piece { start: 0, length: 0 }, NONE, offset, Kind::Object);
+        let root = self.arena.push(Piece { start: 0, length: 0 }, Tag::default(), NONE, offset, Kind::Object);
         self.members(root)?;
         self.scanner.end()
     }
@@ -68,10 +69,27 @@ impl Reader<'_, '_> {
     }
 
     #[inline]
-    fn text(&self, piece: Piece) -> &str {
+    fn place(&self, piece: Piece) -> (&str, usize) {
         let from = (piece.start & !super::OWNED) as usize;
-        let store: &str = if piece.start & super::OWNED == 0 { self.source } else { &self.arena.text };
+        (if piece.start & super::OWNED == 0 { self.source } else { &self.arena.text }, from)
+    }
+
+    #[inline]
+    fn text(&self, piece: Piece) -> &str {
+        let (store, from) = self.place(piece);
         store.get(from..from + piece.length as usize).unwrap_or("")
+    }
+
+    #[inline]
+    fn head(&self, piece: Piece) -> Option<u8> {
+        let (store, from) = self.place(piece);
+        store.as_bytes().get(from).copied()
+    }
+
+    #[inline]
+    fn tag(&self, piece: Piece) -> Tag {
+        let (store, from) = self.place(piece);
+        Tag::at(store, from, piece.length as usize)
     }
 
     /// Reads an object whose members become children of `node`.
@@ -84,11 +102,14 @@ impl Reader<'_, '_> {
         while let Some(span) = self.scanner.member(&mut first)? {
             let offset = narrow(self.scanner.key_offset);
             let whole = self.piece(span)?;
-            let (name, half) = match self.text(whole).as_bytes() {
-                [b'_', _, ..] => (Piece { start: whole.start + 1, length: whole.length - 1 }, UNDER),
+            let (name, half) = match self.head(whole) {
+                Some(b'_') if whole.length > 1 => {
+                    (Piece { start: whole.start + 1, length: whole.length - 1 }, UNDER)
+                }
                 _ => (whole, MAIN),
             };
-            let key = self.key(first_key, name);
+            let tag = self.tag(name);
+            let key = self.key(first_key, name, tag);
             let written = self.arena.keys.get(key).map_or(0, |key| key.written);
             if written & half != 0 {
                 self.repeated(node, whole, offset)?;
@@ -115,30 +136,37 @@ impl Reader<'_, '_> {
 
     /// The key of this name among those of the open object, made when new.
     #[inline]
-    fn key(&mut self, first_key: usize, name: Piece) -> usize {
+    fn key(&mut self, first_key: usize, name: Piece, tag: Tag) -> usize {
         let next = self.arena.keys.len();
-        let wanted = self.text(name);
         if next - first_key <= MANY {
             let open = self.arena.keys.get(first_key..).unwrap_or(&[]);
-            let known =
-                open.iter().position(|key| key.name.length == name.length && self.text(key.name) == wanted);
+            let known = open
+                .iter()
+                .position(|key| key.tag == tag && (tag.is_whole() || self.text(key.name) == self.text(name)));
             if let Some(known) = known {
                 return first_key + known;
             }
-        } else {
-            if self.table.is_empty() {
-                let open = self.arena.keys.get(first_key..).unwrap_or(&[]);
-                let all = open.iter().enumerate();
-                self.table = all.map(|(i, key)| (self.text(key.name).to_owned(), first_key + i)).collect();
-            }
-            let wanted = self.text(name).to_owned();
-            if let Some(known) = self.table.get(&wanted) {
-                return *known;
-            }
-            self.table.insert(wanted, next);
+        } else if let Some(known) = self.tabled(first_key, name) {
+            return known;
         }
-        self.arena.keys.push(Key { name, first: NONE, last: NONE, written: 0 });
+        self.arena.keys.push(Key { name, tag, first: NONE, last: NONE, written: 0 });
         next
+    }
+
+    /// The key of this name among very many, which are held in a table.
+    #[cold]
+    fn tabled(&mut self, first_key: usize, name: Piece) -> Option<usize> {
+        if self.table.is_empty() {
+            let open = self.arena.keys.get(first_key..).unwrap_or(&[]);
+            let all = open.iter().enumerate();
+            self.table = all.map(|(i, key)| (self.text(key.name).to_owned(), first_key + i)).collect();
+        }
+        let wanted = self.text(name).to_owned();
+        if let Some(known) = self.table.get(&wanted) {
+            return Some(*known);
+        }
+        self.table.insert(wanted, self.arena.keys.len());
+        None
     }
 
     #[cold]
@@ -154,17 +182,17 @@ impl Reader<'_, '_> {
     fn member(&mut self, parent: u32, key: usize, half: u8, offset: u32) -> Result<bool, Box<Fault>> {
         let head = self.scanner.peek_value();
         let array = head == Some(b'[');
-        let mut name = MISSING;
+        let mut resource_type = false;
         let mut cursor = NONE;
         if let Some(key) = self.arena.keys.get_mut(key) {
             key.written |= half;
             if array {
                 key.written |= if half == MAIN { MAIN_ARRAY } else { UNDER_ARRAY };
             }
-            name = key.name;
+            resource_type = key.tag == RESOURCE_TYPE;
             cursor = key.first;
         }
-        if half == MAIN && name.length == 12 && self.text(name) == "resourceType" {
+        if half == MAIN && resource_type && self.text(self.name_of(key)) == "resourceType" {
             self.resource_type(parent, offset)?;
             return Ok(false);
         }
@@ -187,6 +215,7 @@ impl Reader<'_, '_> {
         }
         self.scanner.close();
         if first {
+            let name = self.name_of(key);
             let member =
                 if half == UNDER { format!("_{}", self.text(name)) } else { self.text(name).to_owned() };
             self.arena.problem("empty-array", parent, &member, offset, "an array must not be empty");
@@ -194,6 +223,10 @@ impl Reader<'_, '_> {
             self.aligned(&slot, offset);
         }
         Ok(unsettled)
+    }
+
+    fn name_of(&self, key: usize) -> Piece {
+        self.arena.keys.get(key).map_or(super::MISSING, |key| key.name)
     }
 
     /// Both halves of a member were arrays: they must have the same length.

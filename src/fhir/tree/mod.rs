@@ -12,6 +12,7 @@
 mod grow;
 mod json;
 mod place;
+mod tag;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -19,6 +20,7 @@ mod walk;
 mod xml;
 
 pub use place::position;
+pub use tag::Tag;
 pub use walk::{Children, Named};
 
 use std::borrow::Cow;
@@ -99,6 +101,7 @@ const MISSING: Piece = Piece { start: NONE, length: 0 };
 #[derive(Clone, Copy, Debug)]
 struct Node {
     name: Piece,
+    tag: Tag,
     value: Piece,
     resource_type: Piece,
     parent: u32,
@@ -119,6 +122,7 @@ const REPEATS: u8 = 4;
 #[derive(Clone, Copy, Debug)]
 struct Key {
     name: Piece,
+    tag: Tag,
     first: u32,
     last: u32,
     written: u8,

@@ -1,7 +1,7 @@
 //! Reading a tree from a JSON value in memory.
 
 use super::grow::{MAIN, MAIN_ARRAY, Slot, UNDER, UNDER_ARRAY};
-use super::{Arena, Format, Key, Kind, NONE, Piece, Tree, UNDERSCORE};
+use super::{Arena, Format, Key, Kind, NONE, Piece, Tag, Tree, UNDERSCORE};
 use serde_json::{Map, Value};
 
 impl Tree<'static> {
@@ -16,7 +16,7 @@ impl Tree<'static> {
     /// [`Tree::from_value`] in the storage of an earlier tree.
     pub fn from_value_in(arena: Arena, value: &Value) -> Tree<'static> {
         let mut tree = Tree::start(arena, "", Format::Value);
-        let root = tree.arena.push(Piece { start: 0, length: 0 }, NONE, 0, Kind::Object);
+        let root = tree.arena.push(Piece { start: 0, length: 0 }, Tag::default(), NONE, 0, Kind::Object);
         match value {
             Value::Object(map) => members(&mut tree.arena, root, map, 128),
             _ => tree.arena.problem("not-a-resource", root, "", 0, "the document is not a JSON object"),
@@ -69,13 +69,14 @@ fn members(arena: &mut Arena, node: u32, map: &Map<String, Value>, depth: usize)
 }
 
 fn open(arena: &mut Arena, name: &str, half: u8, array: bool) -> usize {
+    let tag = Tag::of(name);
     let name = arena.keep(name);
     let written = match (half, array) {
         (MAIN, true) => MAIN | MAIN_ARRAY,
         (_, true) => UNDER | UNDER_ARRAY,
         _ => half,
     };
-    arena.keys.push(Key { name, first: NONE, last: NONE, written });
+    arena.keys.push(Key { name, tag, first: NONE, last: NONE, written });
     arena.keys.len() - 1
 }
 

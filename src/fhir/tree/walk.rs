@@ -1,6 +1,6 @@
 //! Looking at a tree.
 
-use super::{IN_ARRAY, Kind, MISSING, NONE, Node, NodeId, OWNED, Piece, REPEATS, Tree, UNDERSCORE};
+use super::{IN_ARRAY, Kind, MISSING, NONE, Node, NodeId, OWNED, Piece, REPEATS, Tag, Tree, UNDERSCORE};
 
 impl<'a> Tree<'a> {
     #[inline]
@@ -19,6 +19,23 @@ impl<'a> Tree<'a> {
     #[inline]
     pub fn name(&self, id: NodeId) -> &str {
         self.node(id).map_or("", |node| self.text(node.name))
+    }
+
+    /// The tag of the element's name; of a root, that of the empty name.
+    #[inline]
+    pub fn tag(&self, id: NodeId) -> Tag {
+        self.node(id).map_or(Tag::default(), |node| node.tag)
+    }
+
+    /// Whether this is the name of the element.
+    #[inline]
+    pub fn is_named(&self, id: NodeId, name: &str) -> bool {
+        self.node(id).is_some_and(|node| self.has_name(node, Tag::of(name), name))
+    }
+
+    #[inline]
+    fn has_name(&self, node: &Node, tag: Tag, name: &str) -> bool {
+        node.tag == tag && (tag.is_whole() || self.text(node.name) == name)
     }
 
     /// The resource type, when the element is a resource: in JSON the member `resourceType`, in XML the name of the
@@ -85,13 +102,21 @@ impl<'a> Tree<'a> {
     /// The children of this name.
     #[inline]
     pub fn named<'n>(&'n self, id: NodeId, name: &'n str) -> Named<'n> {
-        Named { children: self.children(id), name }
+        Named { children: self.children(id), tag: Tag::of(name), name }
     }
 
     /// The first child of this name.
     #[inline]
     pub fn child(&self, id: NodeId, name: &str) -> Option<NodeId> {
-        self.children(id).find(|child| self.name(*child) == name)
+        let tag = Tag::of(name);
+        let mut at = self.node(id)?.first;
+        loop {
+            let node = self.arena.nodes.get(at as usize)?;
+            if self.has_name(node, tag, name) {
+                return Some(NodeId(at));
+            }
+            at = node.next;
+        }
     }
 
     /// The text of the first child of this name.
@@ -157,6 +182,7 @@ impl Iterator for Children<'_> {
 #[derive(Clone, Debug)]
 pub struct Named<'t> {
     children: Children<'t>,
+    tag: Tag,
     name: &'t str,
 }
 
@@ -166,7 +192,7 @@ impl Iterator for Named<'_> {
     #[inline]
     fn next(&mut self) -> Option<NodeId> {
         let tree = self.children.tree;
-        let name = self.name;
-        self.children.find(|child| tree.name(*child) == name)
+        let (tag, name) = (self.tag, self.name);
+        self.children.find(|child| tree.node(*child).is_some_and(|node| tree.has_name(node, tag, name)))
     }
 }

@@ -1,7 +1,7 @@
 //! Reading a tree from XML.
 
 use super::grow::narrow;
-use super::{Arena, Format, Key, Kind, MISSING, NONE, Piece, REPEATS, Tree};
+use super::{Arena, Format, Key, Kind, MISSING, NONE, Piece, REPEATS, Tag, Tree};
 use crate::fhir::json::Limits;
 use crate::fhir::xml::scan::{Event, Fault, Scanner, Span};
 use crate::fhir::xml::{FHIR, SCHEMA_INSTANCE, XHTML, XmlError};
@@ -52,7 +52,7 @@ struct Reader<'a, 't> {
     depth: usize,
 }
 
-struct Tag<'a> {
+struct Start<'a> {
     whole: Span,
     prefix: &'a str,
     local: Span,
@@ -74,7 +74,7 @@ impl<'a> Reader<'a, '_> {
             }
             Event::Done => return Err(Fault::new(0, "xml-syntax", "the document has no element")),
         };
-        let root = self.arena.push(Piece { start: 0, length: 0 }, NONE, narrow(tag.offset), Kind::Element);
+        let root = self.arena.push(Piece { start: 0, length: 0 }, Tag::default(), NONE, narrow(tag.offset), Kind::Element);
         self.resource(root, &tag)?;
         match self.scanner.next()? {
             Event::Done => Ok(()),
@@ -89,7 +89,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Enters a tag: its namespace declarations come into scope.
-    fn tag(&mut self, whole: Span, offset: usize, empty: bool) -> Result<Tag<'a>, Box<Fault>> {
+    fn tag(&mut self, whole: Span, offset: usize, empty: bool) -> Result<Start<'a>, Box<Fault>> {
         let scope = self.scopes.len();
         for i in 0..self.scanner.attributes.len() {
             let Some(attribute) = self.scanner.attributes.get(i).copied() else { break };
@@ -111,7 +111,7 @@ impl<'a> Reader<'a, '_> {
             self.scopes.push((prefix, value));
         }
         let (prefix, local) = split(self.scanner.slice(whole), whole);
-        let tag = Tag { whole, prefix, local, offset, empty, scope };
+        let tag = Start { whole, prefix, local, offset, empty, scope };
         if self.namespace(prefix).is_none() {
             return Err(Fault::new(offset, "xml-syntax", "a namespace prefix is not declared"));
         }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Reads a resource element into `node`, which is the root or the element that holds the resource.
-    fn resource(&mut self, node: u32, tag: &Tag<'a>) -> Done {
+    fn resource(&mut self, node: u32, tag: &Start<'a>) -> Done {
         let known = self.scanner.slice(tag.local);
         if let Some(node) = self.arena.nodes.get_mut(node as usize) {
             node.resource_type = Self::piece(tag.local);
@@ -143,7 +143,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Reads what stands between the tags of an element.
-    fn content(&mut self, node: u32, tag: &Tag<'a>) -> Done {
+    fn content(&mut self, node: u32, tag: &Start<'a>) -> Done {
         if !tag.empty {
             if self.depth == 0 {
                 return Err(Fault::new(
@@ -162,7 +162,7 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
-    fn inside(&mut self, node: u32, tag: &Tag<'a>, first_key: usize) -> Done {
+    fn inside(&mut self, node: u32, tag: &Start<'a>, first_key: usize) -> Done {
         loop {
             match self.scanner.next()? {
                 Event::Start { name, offset, empty } => {
@@ -179,7 +179,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn ends(&self, tag: &Tag<'a>, name: Span, offset: usize) -> Done {
+    fn ends(&self, tag: &Start<'a>, name: Span, offset: usize) -> Done {
         if self.scanner.slice(name) == self.scanner.slice(tag.whole) {
             return Ok(());
         }
@@ -187,12 +187,12 @@ impl<'a> Reader<'a, '_> {
         Err(Fault::new(offset, "xml-syntax", format!("expected the end tag of `{expected}`")))
     }
 
-    fn unclosed(&self, tag: &Tag<'a>) -> Box<Fault> {
+    fn unclosed(&self, tag: &Start<'a>) -> Box<Fault> {
         let name = self.scanner.slice(tag.whole);
         Fault::new(self.scanner.offset(), "xml-syntax", format!("the text ends inside the element `{name}`"))
     }
 
-    fn element(&mut self, parent: u32, tag: &Tag<'a>, first_key: usize) -> Done {
+    fn element(&mut self, parent: u32, tag: &Start<'a>, first_key: usize) -> Done {
         let name = self.scanner.slice(tag.local);
         let xhtml = self.namespace(tag.prefix) == Some(XHTML);
         let fhir = self.namespace(tag.prefix) == Some(FHIR);
@@ -204,7 +204,7 @@ impl<'a> Reader<'a, '_> {
             let text = format!("the resource `{name}` must not stand here");
             self.arena.problem("xml-resource", parent, name, narrow(tag.offset), text);
         }
-        let id = self.arena.push(Self::piece(tag.local), parent, narrow(tag.offset), Kind::Element);
+        let id = self.arena.push(Self::piece(tag.local), Tag::of(name), parent, narrow(tag.offset), Kind::Element);
         self.arena.hang(id, parent, NONE);
         self.number(id, first_key);
         if xhtml || name == "div" {
@@ -224,13 +224,15 @@ impl<'a> Reader<'a, '_> {
 
     /// Numbers the elements of one name below one parent.
     fn number(&mut self, id: u32, first_key: usize) {
-        let Some(name) = self.arena.nodes.get(id as usize).map(|node| node.name) else { return };
+        let Some((name, tag)) = self.arena.nodes.get(id as usize).map(|node| (node.name, node.tag)) else {
+            return;
+        };
         let text = |piece: Piece| {
             self.source.get(piece.start as usize..(piece.start + piece.length) as usize).unwrap_or("")
         };
         let from = first_key.max(self.arena.keys.len().saturating_sub(NAMES));
         let open = self.arena.keys.get(from..).unwrap_or(&[]);
-        let known = open.iter().rposition(|key| text(key.name) == text(name));
+        let known = open.iter().rposition(|key| key.tag == tag && (tag.is_whole() || text(key.name) == text(name)));
         match known.and_then(|i| self.arena.keys.get_mut(from + i)) {
             Some(key) => {
                 let last = std::mem::replace(&mut key.last, id);
@@ -244,7 +246,7 @@ impl<'a> Reader<'a, '_> {
                     node.index = index;
                 }
             }
-            None => self.arena.keys.push(Key { name, first: id, last: id, written: 0 }),
+            None => self.arena.keys.push(Key { name, tag, first: id, last: id, written: 0 }),
         }
     }
 
@@ -272,7 +274,7 @@ impl<'a> Reader<'a, '_> {
                 }
                 "id" | "url" if !resource => {
                     let value = self.value(attribute.value)?;
-                    let id = self.arena.push(Self::piece(attribute.name), node, offset, Kind::Attribute);
+                    let id = self.arena.push(Self::piece(attribute.name), Tag::of(name), node, offset, Kind::Attribute);
                     self.arena.hang(id, node, NONE);
                     if value.length == 0 {
                         self.arena.problem("empty-string", id, "", offset, "an attribute must not be empty");
@@ -323,7 +325,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Reads over the narrative, which must be well-formed, and keeps it as written.
-    fn narrative(&mut self, node: u32, tag: &Tag<'a>) -> Done {
+    fn narrative(&mut self, node: u32, tag: &Start<'a>) -> Done {
         let mut open = Vec::new();
         if !tag.empty {
             open.push(tag.whole);

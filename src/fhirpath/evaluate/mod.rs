@@ -10,6 +10,7 @@ mod filters;
 mod math;
 mod nodes;
 mod operators;
+mod paths;
 mod strings;
 #[cfg(test)]
 mod tests;
@@ -285,19 +286,6 @@ impl<'t> Machine<'t> {
                 self.singleton(&result, id)
             }
         }
-    }
-
-    /// Whether a part yields anything; a plain member is not collected.
-    fn any(&mut self, id: ExprId, scope: Scope<'_, 't>) -> Outcome<bool> {
-        if let Kind::Member(None, name) = self.expression.kind(id)
-            && let [Item::Node(node)] = scope.this
-            && !name.starts_with(|c: char| c.is_ascii_uppercase())
-        {
-            self.spend(1, id)?;
-            let (tree, node) = (self.tree, *node);
-            return Ok(tree.children(node).any(|child| self.is_member(node, child, name)));
-        }
-        Ok(!self.eval(id, scope)?.is_empty())
     }
 
     /// Yes, no or nothing of a collection: the rule for singletons.

@@ -1,7 +1,7 @@
 //! Walking the tree: members, children, and what an element's value is.
 
 use super::{Machine, Outcome};
-use crate::fhir::tree::{Kind, NodeId};
+use crate::fhir::tree::{Kind, NodeId, Tag};
 use crate::fhirpath::expression::ExprId;
 use crate::fhirpath::number::read_decimal;
 use crate::fhirpath::quantity::Quantity;
@@ -41,9 +41,10 @@ impl<'t> Machine<'t> {
                 Item::Node(node) => {
                     let mut seen = 1;
                     let tree = self.tree;
+                    let tag = Tag::of(name);
                     for child in tree.children(*node) {
                         seen += 1;
-                        if self.is_member(*node, child, name) {
+                        if tree.tag(child).may_begin(tag) && self.is_member(*node, child, name) {
                             found.push(Item::Node(child));
                         }
                     }

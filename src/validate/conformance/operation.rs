@@ -1,6 +1,6 @@
 //! OperationDefinition: its parameters agree with the profiles of its input and output.
 
-use crate::fhir::tree::NodeId;
+use crate::fhir::tree::{NodeId, Tag};
 use crate::validate::rules;
 use crate::validate::schema::{Element, Schema};
 use crate::validate::walk::Walk;
@@ -28,7 +28,7 @@ pub(super) fn check(walk: &mut Walk<'_>, node: NodeId) {
 /// The slice of the profile for the parameter of this name.
 fn slice<'s>(profile: &'s Schema, name: &str) -> Option<&'s Element> {
     let root = profile.element(0)?;
-    let slot = root.children.find("parameter")?.slot;
+    let slot = root.children.find(Tag::of("parameter"), || "parameter")?.slot;
     let parameters = profile.element(*root.children.slots.get(usize::from(slot))? as usize)?;
     let slices = parameters.slicing.iter().flat_map(|slicing| &slicing.slices);
     slices.filter_map(|slice| profile.element(slice.element as usize)).find(|element| {

@@ -1,5 +1,7 @@
 //! From a member's name to the element that defines it, in a few nanoseconds.
 
+use crate::fhir::tree::Tag;
+
 /// What a member's name leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Member {
@@ -11,6 +13,7 @@ pub(in super::super) struct Member {
 
 #[derive(Debug)]
 struct Named {
+    tag: Tag,
     name: Box<str>,
     member: Member,
 }
@@ -26,14 +29,10 @@ pub(in super::super) struct Children {
 
 const EMPTY: u16 = u16::MAX;
 
-fn hash(name: &str) -> usize {
-    let bytes = name.as_bytes();
-    let at = |index: usize| usize::from(bytes.get(index).copied().unwrap_or(0));
-    let last = at(bytes.len().wrapping_sub(1));
-    bytes.len().wrapping_mul(31)
-        ^ at(0).wrapping_mul(7)
-        ^ at(bytes.len() / 2).wrapping_mul(131)
-        ^ last.wrapping_mul(1031)
+/// Where the search for a name begins.
+#[inline]
+fn start(tag: Tag) -> usize {
+    (tag.spread() >> 40) as usize
 }
 
 impl Children {
@@ -46,7 +45,7 @@ impl Children {
     /// Adds a name by which a child may be written; the first to claim a name keeps it.
     pub fn name(&mut self, name: &str, member: Member) {
         if !self.names.iter().any(|known| known.name.as_ref() == name) {
-            self.names.push(Named { name: name.into(), member });
+            self.names.push(Named { tag: Tag::of(name), name: name.into(), member });
         }
     }
 
@@ -55,7 +54,7 @@ impl Children {
         let size = (self.names.len() * 4).next_power_of_two().max(4);
         self.table = vec![EMPTY; size];
         for (index, named) in self.names.iter().enumerate() {
-            let mut at = hash(&named.name) & (size - 1);
+            let mut at = start(named.tag) & (size - 1);
             while self.table.get(at).is_some_and(|slot| *slot != EMPTY) {
                 at = (at + 1) & (size - 1);
             }
@@ -70,18 +69,18 @@ impl Children {
         self.slots.is_empty()
     }
 
-    /// The child that a member's name leads to.
+    /// The child that a member's name leads to; the name itself is asked for only when its tag cannot tell.
     #[inline]
-    pub fn find(&self, name: &str) -> Option<Member> {
+    pub fn find<'n>(&self, tag: Tag, name: impl Fn() -> &'n str) -> Option<Member> {
         let mask = self.table.len().wrapping_sub(1);
-        let mut at = hash(name) & mask;
+        let mut at = start(tag) & mask;
         loop {
             let index = *self.table.get(at)?;
             if index == EMPTY {
                 return None;
             }
             let named = self.names.get(usize::from(index))?;
-            if named.name.as_ref() == name {
+            if named.tag == tag && (tag.is_whole() || named.name.as_ref() == name()) {
                 return Some(named.member);
             }
             at = (at + 1) & mask;
@@ -118,9 +117,9 @@ mod tests {
         }
         children.finish();
         for (index, name) in names.iter().enumerate() {
-            assert_eq!(children.find(name).map(|m| usize::from(m.slot)), Some(index));
+            assert_eq!(children.find(Tag::of(name), || name).map(|m| usize::from(m.slot)), Some(index));
         }
-        assert_eq!(children.find("valueCodf"), None);
-        assert_eq!(Children::default().find("x"), None);
+        assert_eq!(children.find(Tag::of("valueCodf"), || "valueCodf"), None);
+        assert_eq!(Children::default().find(Tag::of("x"), || "x"), None);
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn compile(structure: &structure::Structure, registry: &Registry) -> 
         constraint: structure.is_profile(),
         is_abstract: structure.is_abstract,
         base: structure.base.clone(),
+        lineage: OnceLock::new(),
         complete: structure.generated,
         elements,
         contexts: structure.contexts.iter().filter_map(context).collect(),

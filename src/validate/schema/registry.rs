@@ -3,16 +3,26 @@
 use super::compile::{capitalised, compile};
 use super::invariant::{Invariant, Test, is_walked, native};
 use super::{Kind, Schema};
-use crate::definitions::{Definitions, structure};
+use crate::definitions::terminology::CodeSystem;
+use crate::definitions::{Definitions, Table, structure};
 use crate::fhirpath::Expression;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+/// A definition compiled at first use.
+type Slot<T> = OnceLock<Option<Arc<T>>>;
+
 /// The compiled definitions.
+///
+/// Each has its place from the start, so that a walk borrows it without a lock and without counting.
 pub(in super::super) struct Registry {
     definitions: Arc<Definitions>,
-    types: RwLock<HashMap<String, Option<Arc<Schema>>>>,
-    profiles: RwLock<HashMap<String, Option<Arc<Schema>>>>,
+    types: Table<&'static str, Slot<Schema>>,
+    profiles: Table<Cow<'static, str>, Slot<Schema>>,
+    systems: OnceLock<Table<Cow<'static, str>, Slot<CodeSystem>>>,
+    /// By canonical and version: one compiled form however it is asked for.
+    compiled: RwLock<Table<String, Arc<Schema>>>,
     invariants: Mutex<HashMap<(String, String), Arc<Invariant>>>,
     expressions: Mutex<HashMap<String, Result<Arc<Expression>, String>>>,
     globals: OnceLock<Vec<(String, String)>>,
@@ -20,47 +30,63 @@ pub(in super::super) struct Registry {
 
 impl Registry {
     pub fn new(definitions: Arc<Definitions>) -> Registry {
+        let types = definitions.packed().iter().filter(|listing| {
+            listing.resource_type == "StructureDefinition" && listing.derivation != "constraint"
+        });
         Registry {
-            definitions,
-            types: RwLock::default(),
-            profiles: RwLock::default(),
+            types: types.map(|listing| (listing.type_name, OnceLock::new())).collect(),
+            profiles: places(&definitions, "StructureDefinition"),
+            systems: OnceLock::new(),
+            compiled: RwLock::default(),
             invariants: Mutex::default(),
             expressions: Mutex::default(),
             globals: OnceLock::new(),
+            definitions,
         }
     }
 
     /// The definition of a type by its name.
-    pub fn of_type(&self, name: &str) -> Option<Arc<Schema>> {
-        if let Some(known) = self.types.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return known.clone();
-        }
-        let schema = self.definitions.type_structure(name).map(|structure| self.shared(&structure));
-        self.types.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), schema.clone());
-        schema
+    pub fn of_type(&self, name: &str) -> Option<&Arc<Schema>> {
+        let make = || self.definitions.type_structure(name).map(|structure| self.shared(&structure));
+        self.types.get(name)?.get_or_init(make).as_ref()
     }
 
     /// The definition with this canonical, perhaps with `|version`.
     pub fn profile(&self, canonical: &str) -> Option<Arc<Schema>> {
-        if let Some(known) = self.profiles.read().unwrap_or_else(PoisonError::into_inner).get(canonical) {
-            return known.clone();
+        if let Some(known) = self.known(canonical) {
+            return Some(Arc::clone(known));
         }
         let structure = self.definitions.structure(canonical)?;
-        Some(self.shared(&structure).clone()).inspect(|schema| {
-            let mut profiles = self.profiles.write().unwrap_or_else(PoisonError::into_inner);
-            profiles.insert(canonical.to_owned(), Some(schema.clone()));
-        })
+        Some(self.shared(&structure))
+    }
+
+    /// [`Registry::profile`] where it can be answered without a lock: of a canonical without version, or with that of
+    /// the newest definition.
+    pub fn known(&self, canonical: &str) -> Option<&Arc<Schema>> {
+        let (url, version) = match memchr::memchr2(b'|', b'#', canonical.as_bytes()) {
+            None => (canonical, None),
+            Some(at) => (canonical.get(..at)?, Some(canonical.get(at..)?.strip_prefix('|')?)),
+        };
+        let make = || Some(self.shared(&*self.definitions.structure(url)?));
+        let schema = self.profiles.get(url)?.get_or_init(make).as_ref()?;
+        (version.is_none() || version == schema.version.as_deref()).then_some(schema)
+    }
+
+    /// The CodeSystem of a canonical, when its definition is loaded.
+    pub fn code_system(&self, canonical: &str) -> Option<&Arc<CodeSystem>> {
+        let all = self.systems.get_or_init(|| places(&self.definitions, "CodeSystem"));
+        all.get(canonical)?.get_or_init(|| self.definitions.code_system(canonical)).as_ref()
     }
 
     /// One compiled form for each definition and version.
     fn shared(&self, structure: &structure::Structure) -> Arc<Schema> {
         let key = format!("{}|{}", structure.url, structure.version.as_deref().unwrap_or(""));
-        if let Some(Some(known)) = self.profiles.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return known.clone();
+        if let Some(known) = self.compiled.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Arc::clone(known);
         }
         let schema = Arc::new(compile(structure, self));
-        let mut profiles = self.profiles.write().unwrap_or_else(PoisonError::into_inner);
-        profiles.entry(key).or_insert_with(|| Some(schema.clone())).clone().unwrap_or(schema)
+        let mut compiled = self.compiled.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(compiled.entry(key).or_insert(schema))
     }
 
     /// The invariant of a constraint, parsed once however often it is inherited; `None` when the walk checks it.
@@ -95,7 +121,7 @@ impl Registry {
     }
 
     /// The profiles that loaded implementation guides ask of every resource of a type (`ImplementationGuide.global`).
-    pub fn global(&self, type_name: &str) -> Vec<Arc<Schema>> {
+    pub fn global(&self, type_name: &str) -> impl Iterator<Item = Arc<Schema>> {
         let all = self.globals.get_or_init(|| {
             let guides = self.definitions.given().filter(|one| one.resource_type == "ImplementationGuide");
             let globals = guides.flat_map(|guide| {
@@ -106,8 +132,8 @@ impl Registry {
             };
             globals.filter_map(|one| Some((text(&one, "type")?, text(&one, "profile")?))).collect()
         });
-        let of_type = all.iter().filter(|(name, _)| name == type_name);
-        of_type.filter_map(|(_, profile)| self.profile(profile)).collect()
+        let of_type = all.iter().filter(move |(name, _)| name == type_name);
+        of_type.filter_map(|(_, profile)| self.profile(profile))
     }
 
     /// An expression of a definition, parsed once.
@@ -128,35 +154,24 @@ impl Registry {
 
     /// Whether a type is another, or derived from it.
     pub fn is_a(&self, name: &str, ancestor: &str) -> bool {
-        if name == ancestor {
-            return true;
-        }
-        let mut at = self.of_type(name);
-        for _ in 0..8 {
-            let Some(base) = at.and_then(|schema| schema.base.clone()) else { return false };
-            let base = base.rsplit('/').next().unwrap_or("").to_owned();
-            if base == ancestor {
-                return true;
-            }
-            at = self.of_type(&base);
-        }
-        false
+        name == ancestor || self.definitions.is_a(name, ancestor)
     }
 
     /// Whether a profile is derived from a definition, through definitions that are all known.
     pub fn descends(&self, profile: &Schema, from: &Schema) -> bool {
+        profile.lineage.get_or_init(|| self.lineage(profile)).contains(&from.url)
+    }
+
+    /// The canonicals of the definitions that one is derived from, the nearest first, as far as they are known.
+    fn lineage(&self, profile: &Schema) -> Vec<String> {
+        let mut lineage = Vec::new();
         let mut base = profile.base.clone();
-        for _ in 0..32 {
-            let Some(url) = base else { return false };
-            if url.split('|').next() == Some(from.url.as_str()) {
-                return true;
-            }
-            match self.profile(&url) {
-                Some(schema) if schema.complete || !schema.constraint => base = schema.base.clone(),
-                _ => return false,
-            }
+        while let Some(url) = base.filter(|_| lineage.len() < 32) {
+            lineage.push(url.split('|').next().unwrap_or(&url).to_owned());
+            let next = self.profile(&url).filter(|schema| schema.complete || !schema.constraint);
+            base = next.and_then(|schema| schema.base.clone());
         }
-        false
+        lineage
     }
 
     /// Whether a text is the name of a type as a choice writes it.
@@ -174,6 +189,15 @@ impl Registry {
     pub fn written(code: &str) -> String {
         capitalised(code)
     }
+}
+
+/// A place for each definition of a kind, by canonical.
+fn places<T>(definitions: &Definitions, resource_type: &str) -> Table<Cow<'static, str>, Slot<T>> {
+    let packed = definitions.packed().iter().filter(|listing| listing.resource_type == resource_type);
+    let packed = packed.map(|listing| Cow::Borrowed(listing.url));
+    let given = definitions.given().filter(|artefact| artefact.resource_type == resource_type);
+    let given = given.map(|artefact| Cow::Owned(artefact.url.clone()));
+    packed.chain(given).map(|url| (url, OnceLock::new())).collect()
 }
 
 /// Expressions whose published R4 text is known to be wrong, as the specification's own errata have them.

@@ -25,8 +25,7 @@ impl Walk<'_> {
         let mut furthest = 0u16;
         let mut sliced = false;
         for child in tree.children(node) {
-            let name = tree.name(child);
-            let Some(member) = element.children.find(name) else {
+            let Some(member) = element.children.find(tree.tag(child), || tree.name(child)) else {
                 if !self.by_type(child, fallback) {
                     self.unknown(child, element);
                 }
@@ -43,13 +42,13 @@ impl Walk<'_> {
                 if tree.kind(child) != Kind::Attribute {
                     if member.slot < furthest {
                         self.error(rules::XML_ORDER, child, || {
-                            format!("`{name}` stands behind elements that must follow it")
+                            format!("`{}` stands behind elements that must follow it", tree.name(child))
                         });
                     }
                     furthest = furthest.max(member.slot);
                 }
             } else if tree.was_array(child) != definition.many && tree.index(child) == 0 {
-                self.array_shape(child, definition.many, name);
+                self.array_shape(child, definition.many, tree.name(child));
             }
             if definition.choice && again && definition.max <= 1 {
                 self.choice_twice(child, node, definition);
@@ -79,10 +78,9 @@ impl Walk<'_> {
     /// Checks a child by the definition of its holder's type; answers whether there is one.
     fn by_type(&mut self, child: NodeId, fallback: Option<&Schema>) -> bool {
         let Some(schema) = fallback else { return false };
-        let Some(member) = schema.element(0).and_then(|root| root.children.find(self.tree.name(child)))
-        else {
-            return false;
-        };
+        let tree = self.tree;
+        let found = schema.element(0).map(|root| root.children.find(tree.tag(child), || tree.name(child)));
+        let Some(member) = found.flatten() else { return false };
         let slot = schema.element(0).and_then(|root| root.children.slots.get(usize::from(member.slot)));
         let Some(definition) = slot.and_then(|index| schema.element(*index as usize)) else { return false };
         self.element(child, schema, definition, definition.types.get(usize::from(member.of_type)));

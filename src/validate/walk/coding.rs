@@ -1,13 +1,18 @@
 //! Codings: their system, code and display, whatever they are bound to.
 
 use super::Walk;
-use crate::definitions::terminology::{Concept, Content, Membership};
-use crate::fhir::tree::NodeId;
+use crate::definitions::terminology::{CodeSystem, Concept, Content, Membership, in_system};
+use crate::fhir::tree::{NodeId, Tag};
 use crate::validate::references::is_absolute;
 use crate::validate::rules;
 use crate::validate::sha1::sha1;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+
+/// These names are no longer than a tag, so that their tags are theirs alone.
+const SYSTEM: Tag = Tag::of("system");
+const CODE: Tag = Tag::of("code");
+const DISPLAY: Tag = Tag::of("display");
 
 impl Walk<'_> {
     /// Checks one Coding.
@@ -15,10 +20,10 @@ impl Walk<'_> {
         let tree = self.tree;
         let (mut system, mut code, mut display) = (None, None, None);
         for child in tree.children(node) {
-            match tree.name(child) {
-                "system" => system = Some(child),
-                "code" => code = Some(child),
-                "display" => display = Some(child),
+            match tree.tag(child) {
+                SYSTEM => system = Some(child),
+                CODE => code = Some(child),
+                DISPLAY => display = Some(child),
                 _ => {}
             }
         }
@@ -31,22 +36,23 @@ impl Walk<'_> {
             return;
         };
         let Some(system) = tree.value(system_node).filter(|system| !system.is_empty()) else { return };
-        if !self.coding_system(system_node, system) {
+        let defined = self.core.code_system(system);
+        if !self.coding_system(system_node, system, defined) {
             return;
         }
         let Some(code_node) = code else { return };
         let Some(code) = tree.value(code_node).filter(|code| !code.is_empty()) else { return };
-        self.code(code_node, system, code, display);
+        self.code(code_node, system, defined, code, display);
     }
 
     /// Whether the system of a coding is one that codes can have.
-    fn coding_system(&mut self, node: NodeId, system: &str) -> bool {
+    fn coding_system(&mut self, node: NodeId, system: &str, defined: Option<&CodeSystem>) -> bool {
         if !is_absolute(system) {
             self.error(rules::CODING_SYSTEM, node, || "the system of a coding must be absolute".into());
             return false;
         }
         let core = self.core;
-        if let Some(defined) = core.definitions.code_system(system) {
+        if let Some(defined) = defined {
             if defined.content == Content::Supplement {
                 self.error(rules::CODING_SYSTEM, node, || {
                     format!("`{system}` is a supplement, which adds to a code system and has no codes")
@@ -65,11 +71,15 @@ impl Walk<'_> {
     }
 
     /// Whether a code system has a code, and calls it so.
-    pub(super) fn code(&mut self, node: NodeId, system: &str, code: &str, display: Option<NodeId>) {
-        let core = self.core;
-        if let Some(defined) = core.definitions.code_system(system)
-            && let Some(concept) = defined.lookup(code)
-        {
+    fn code(
+        &mut self,
+        node: NodeId,
+        system: &str,
+        defined: Option<&CodeSystem>,
+        code: &str,
+        display: Option<NodeId>,
+    ) {
+        if let Some(concept) = defined.and_then(|defined| defined.lookup(code)) {
             if concept.is_inactive {
                 self.warning(rules::CODE_INACTIVE, node, || {
                     format!("the code is no longer active in `{system}`")
@@ -85,7 +95,7 @@ impl Walk<'_> {
             }
             return;
         }
-        match core.definitions.has_code(system, code) {
+        match in_system(system, defined, code) {
             Membership::Yes => {}
             Membership::No(why) => {
                 let shown = self.show(code);
@@ -159,7 +169,7 @@ impl Walk<'_> {
             && let Some(code) = tree.value(code_node).filter(|code| !code.is_empty())
             && is_absolute(system)
         {
-            self.code(code_node, system, code, None);
+            self.code(code_node, system, self.core.code_system(system), code, None);
         }
     }
 }

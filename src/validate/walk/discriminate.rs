@@ -5,9 +5,10 @@ use super::values::matches;
 use crate::fhir::tree::NodeId;
 use crate::validate::rules;
 use crate::validate::schema::{Expectation, Registry, Schema, Slice, Slicing, Step};
+use smallvec::{SmallVec, smallvec};
 
 /// The nodes that steps lead to; one or none are the common cases.
-type Nodes = Vec<NodeId>;
+type Nodes = SmallVec<[NodeId; 4]>;
 
 impl Walk<'_> {
     /// Whether an element meets everything by which a slice is told from others.
@@ -119,9 +120,9 @@ impl Walk<'_> {
     /// The nodes that steps lead to.
     pub(super) fn follow(&mut self, node: NodeId, steps: &[Step]) -> Nodes {
         let tree = self.tree;
-        let mut nodes = vec![node];
+        let mut nodes: Nodes = smallvec![node];
         for step in steps {
-            let mut next = Vec::new();
+            let mut next = Nodes::new();
             for at in nodes {
                 match step {
                     Step::Child(name) => {

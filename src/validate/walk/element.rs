@@ -73,10 +73,10 @@ impl Walk<'_> {
             let choice = element.choice && element.types.len() > 1;
             let registry = &self.core.registry;
             let fallback = match of_type {
-                Some(one) if choice => one.schema.get_or_init(|| registry.of_type(&one.code)).clone(),
+                Some(one) if choice => one.schema(registry),
                 _ => None,
             };
-            self.children(node, schema, element, fallback.as_deref());
+            self.children(node, schema, element, fallback.map(|schema| &**schema));
         } else if let Some(shared) = element.content.and_then(|index| schema.element(index)) {
             self.children(node, schema, shared, None);
             for invariant in &shared.invariants {
@@ -125,7 +125,7 @@ impl Walk<'_> {
     /// Checks by the definition of the type.
     fn typed(&mut self, node: NodeId, element: &Element, of_type: &Type, own: bool) {
         let registry = &self.core.registry;
-        let Some(schema) = of_type.schema.get_or_init(|| registry.of_type(&of_type.code)) else { return };
+        let Some(schema) = of_type.schema(registry) else { return };
         let Some(root) = schema.element(0) else { return };
         if !own && element.content.is_none() {
             self.children(node, schema, root, None);
@@ -190,6 +190,11 @@ impl Walk<'_> {
     /// The node must meet one of the profiles; when there is only one, its findings are told.
     pub(super) fn one_of(&mut self, node: NodeId, profiles: &[Box<str>]) {
         let core = self.core;
+        if let [url] = profiles
+            && let Some(only) = core.registry.known(url)
+        {
+            return self.only(node, only);
+        }
         let mut known = Vec::new();
         for url in profiles {
             match core.registry.profile(url) {
@@ -204,17 +209,7 @@ impl Walk<'_> {
         }
         match known.as_slice() {
             [] => {}
-            [only] => {
-                if let Some(found) = self.tree.resource_type(node)
-                    && !core.registry.is_a(found, &only.type_name)
-                {
-                    self.error(rules::PROFILE_TYPE, node, || {
-                        format!("the profile `{}` is for `{}`", only.canonical(), only.type_name)
-                    });
-                } else {
-                    self.within(node, |walk| walk.apply(node, only));
-                }
-            }
+            [only] => self.only(node, only),
             several => {
                 if !several.iter().any(|schema| self.conforms(node, schema)) {
                     self.error(rules::PROFILE_MATCH, node, || {
@@ -223,6 +218,18 @@ impl Walk<'_> {
                     });
                 }
             }
+        }
+    }
+
+    fn only(&mut self, node: NodeId, only: &Arc<Schema>) {
+        if let Some(found) = self.tree.resource_type(node)
+            && !self.core.registry.is_a(found, &only.type_name)
+        {
+            self.error(rules::PROFILE_TYPE, node, || {
+                format!("the profile `{}` is for `{}`", only.canonical(), only.type_name)
+            });
+        } else {
+            self.within(node, |walk| walk.apply(node, only));
         }
     }
 

@@ -4,8 +4,7 @@ use super::Walk;
 use crate::fhir::tree::NodeId;
 use crate::validate::references::is_absolute;
 use crate::validate::rules;
-use crate::validate::schema::{ContextKind, Element, Schema, Type};
-use std::sync::Arc;
+use crate::validate::schema::{Context, ContextKind, Element, Schema, Type};
 
 const FHIR_TYPE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
 
@@ -16,25 +15,22 @@ impl Walk<'_> {
         let url = tree.child_value(node, "url").unwrap_or("");
         let nested = tree.parent(node).is_some_and(|parent| self.is_extension(parent));
         let absolute = is_absolute(url);
-        let defined = if absolute {
-            core.registry.profile(url).filter(|schema| schema.type_name == "Extension")
-        } else {
-            None
-        };
-        if let Some(schema) = &defined {
+        let slow = |url: &str| core.registry.profile(url);
+        let held = if absolute && core.registry.known(url).is_none() { slow(url) } else { None };
+        let defined = if absolute { core.registry.known(url).or(held.as_ref()) } else { None };
+        if let Some(schema) = defined.filter(|schema| schema.type_name == "Extension") {
             self.context(node, schema);
             self.modifier(node, schema);
             if of_type.profiles.is_empty()
                 || !of_type.profiles.iter().any(|profile| same(profile, &schema.url))
             {
-                self.once(node, schema);
+                self.apply(node, schema);
             }
         } else {
-            if element.children.is_empty() {
-                let base = of_type.schema.get_or_init(|| core.registry.of_type("Extension"));
-                if let Some(base) = base.clone() {
-                    self.once(node, &base);
-                }
+            if element.children.is_empty()
+                && let Some(base) = of_type.schema(&core.registry)
+            {
+                self.apply(node, base);
             }
             if !nested && !absolute && !url.is_empty() {
                 self.error(rules::EXTENSION_URL, node, || {
@@ -46,8 +42,12 @@ impl Walk<'_> {
         }
         self.value_or_extensions(node);
         for profile in &of_type.profiles {
+            if let Some(schema) = core.registry.known(profile) {
+                self.apply(node, schema);
+                continue;
+            }
             match core.registry.profile(profile) {
-                Some(schema) => self.once(node, &schema),
+                Some(schema) => self.apply(node, &schema),
                 None => self.error(rules::PROFILE_UNRESOLVED, node, || {
                     format!("the extension `{profile}` that the definition asks for is not known")
                 }),
@@ -55,18 +55,13 @@ impl Walk<'_> {
         }
     }
 
-    fn once(&mut self, node: NodeId, schema: &Arc<Schema>) {
-        self.apply(node, schema);
-    }
-
     /// `ext-1`: a value or extensions, and not both.
     fn value_or_extensions(&mut self, node: NodeId) {
         let tree = self.tree;
         let (mut value, mut extensions) = (false, false);
         for child in tree.children(node) {
-            let name = tree.name(child);
-            value |= name.starts_with("value");
-            extensions |= name == "extension";
+            value |= tree.tag(child).starts("value");
+            extensions |= tree.is_named(child, "extension");
         }
         if value == extensions {
             self.error(rules::EXT_1, node, || "an extension must have either a value or extensions".into());
@@ -75,7 +70,7 @@ impl Walk<'_> {
 
     /// Whether the node is itself an extension.
     fn is_extension(&self, node: NodeId) -> bool {
-        matches!(self.tree.name(node), "extension" | "modifierExtension")
+        (self.tree.is_named(node, "extension") || self.tree.is_named(node, "modifierExtension"))
             && self.tree.resource_type(node).is_none()
     }
 
@@ -141,6 +136,9 @@ impl Walk<'_> {
         if schema.contexts.is_empty() {
             return;
         }
+        if schema.contexts.iter().any(|context| self.is_plainly(holder, context)) {
+            return self.context_invariants(node, holder, schema);
+        }
         let places = self.places(holder);
         // Its published definition names a place where it is never put, and that of R5 the right one.
         let mut allowed =
@@ -177,6 +175,17 @@ impl Walk<'_> {
                 format!("the extension `{url}` may not stand here, but at `{}`", all.join("`, `"))
             });
         }
+        self.context_invariants(node, holder, schema);
+    }
+
+    /// Whether a context is the type of the resource, or any place: that is told without looking further.
+    fn is_plainly(&self, holder: NodeId, context: &Context) -> bool {
+        context.kind == ContextKind::Element
+            && (self.tree.resource_type(holder) == Some(context.expression.as_str())
+                || matches!(context.expression.as_str(), "Element" | "*"))
+    }
+
+    fn context_invariants(&mut self, node: NodeId, holder: NodeId, schema: &Schema) {
         for invariant in &schema.context_invariants {
             self.context_invariant(node, holder, invariant, &schema.url);
         }

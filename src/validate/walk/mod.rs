@@ -20,10 +20,11 @@ use super::references::References;
 use super::rules::{self, Rule};
 use super::schema::Schema;
 use super::{Core, Unchecked};
+use crate::definitions::{Set, Table};
 use crate::fhir::tree::{NodeId, Tree};
 use crate::fhir::{Issue, Severity};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How deep definitions may call on each other in one validation.
@@ -45,16 +46,16 @@ pub(super) struct Walk<'t> {
     pub(super) core: &'t Core,
     pub(super) tree: &'t Tree<'t>,
     findings: Vec<Finding>,
-    seen: HashSet<(NodeId, u64)>,
+    seen: Set<(NodeId, u64)>,
     unchecked: Vec<(NodeId, Unchecked)>,
     /// The profiles applied to the root, in order.
     profiles: Vec<String>,
     /// Counts of the slots of the elements that are open.
     counts: Vec<u32>,
     /// Resources and elements that a profile was applied to already.
-    applied: HashSet<(NodeId, usize)>,
+    applied: Set<(NodeId, usize)>,
     /// Answers of trials: whether a node meets a profile; `None` while it is being found.
-    trials: HashMap<(NodeId, usize), Option<bool>>,
+    trials: Table<(NodeId, usize), Option<bool>>,
     /// In a trial only the errors are counted.
     trial: bool,
     errors: u32,
@@ -76,12 +77,12 @@ impl<'t> Walk<'t> {
             core,
             tree,
             findings: Vec::new(),
-            seen: HashSet::new(),
+            seen: Set::default(),
             unchecked: Vec::new(),
             profiles: Vec::new(),
             counts: Vec::with_capacity(128),
-            applied: HashSet::new(),
-            trials: HashMap::new(),
+            applied: Set::default(),
+            trials: Table::default(),
             trial: false,
             errors: 0,
             depth: 0,

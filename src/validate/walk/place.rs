@@ -2,6 +2,8 @@
 
 use crate::fhir::tree::{Format, NodeId, Tree};
 use crate::validate::Core;
+use smallvec::SmallVec;
+use std::fmt::Write as _;
 
 /// Lines and columns of offsets that only grow, in one reading of the source however many are asked for.
 pub(super) struct Cursor<'t> {
@@ -39,38 +41,38 @@ impl<'t> Cursor<'t> {
 /// The FHIRPath of a node from the root: `Flag.code.coding[0]`. A choice is written without its type
 /// (`Observation.value`), and every element that may repeat has its index.
 pub(super) fn of(tree: &Tree<'_>, core: &Core, node: NodeId) -> String {
-    let mut chain = vec![node];
+    let mut chain: SmallVec<[NodeId; 16]> = SmallVec::new();
     let mut at = node;
     while let Some(parent) = tree.parent(at) {
-        chain.push(parent);
+        chain.push(at);
         at = parent;
     }
-    chain.reverse();
-    let mut nodes = chain.into_iter();
-    let Some(root) = nodes.next() else { return String::new() };
-    let type_name = tree.resource_type(root).unwrap_or("Resource");
-    let mut path = type_name.to_owned();
-    let mut model = core.definitions.model(type_name).map(|model| (model, 0usize));
-    for node in nodes {
+    let type_name = tree.resource_type(at).unwrap_or("Resource");
+    let mut path = String::with_capacity(64);
+    path.push_str(type_name);
+    let definitions = &core.definitions;
+    let mut model = definitions.model(type_name).map(|model| (model, 0usize));
+    for node in chain.into_iter().rev() {
         let name = tree.name(node);
         if name.is_empty() {
             continue;
         }
-        let member = model.as_ref().and_then(|(model, element)| model.member(*element, name)).cloned();
+        let member = model.and_then(|(model, element)| model.member(element, name));
         path.push('.');
-        path.push_str(member.as_ref().map_or(name, |member| &member.element));
-        let repeats = match &member {
+        path.push_str(member.map_or(name, |member| &member.element));
+        let repeats = match member {
             Some(member) => member.repeats,
             None => tree.was_array(node),
         };
         if repeats && (tree.format() == Format::Xml || tree.was_array(node)) {
-            path.push_str(&format!("[{}]", tree.index(node)));
+            // Writing to a string does not fail.
+            let _never = write!(path, "[{}]", tree.index(node));
         }
         model = match (tree.resource_type(node), member) {
-            (Some(resource), _) => core.definitions.model(resource).map(|model| (model, 0)),
+            (Some(resource), _) => definitions.model(resource).map(|model| (model, 0)),
             (None, Some(member)) => match member.inside {
                 Some(inside) => model.map(|(model, _)| (model, inside)),
-                None => core.definitions.model(&member.type_name).map(|model| (model, 0)),
+                None => definitions.model(&member.type_name).map(|model| (model, 0)),
             },
             (None, None) => None,
         };

@@ -43,13 +43,13 @@ impl Walk<'_> {
         claimed.extend(core.registry.global(type_name));
         claimed.extend(super::super::vital_signs::profiles(self, node));
         let covered = profiles.iter().chain(&claimed).any(|profile| {
-            profile.complete && profile.type_name == type_name && self.core.registry.descends(profile, &base)
+            profile.complete && profile.type_name == type_name && core.registry.descends(profile, base)
         });
         if root && !self.trial {
             self.profiles.push(base.url.clone());
         }
         if !covered {
-            self.apply(node, &base);
+            self.apply(node, base);
         }
         for profile in profiles.iter().chain(&claimed) {
             if !(profile.type_name == type_name || self.core.registry.is_a(type_name, &profile.type_name)) {

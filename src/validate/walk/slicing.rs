@@ -4,6 +4,7 @@ use super::Walk;
 use crate::fhir::tree::NodeId;
 use crate::validate::rules;
 use crate::validate::schema::{Element, Rules, Schema, Slicing, Type};
+use smallvec::SmallVec;
 
 impl Walk<'_> {
     /// Checks the children of `node` in one sliced slot.
@@ -17,9 +18,9 @@ impl Walk<'_> {
         slicing: &Slicing,
     ) {
         let tree = self.tree;
-        let mut members = Vec::new();
+        let mut members: SmallVec<[(NodeId, usize); 8]> = SmallVec::new();
         for child in tree.children(node) {
-            if let Some(member) = parent.children.find(tree.name(child))
+            if let Some(member) = parent.children.find(tree.tag(child), || tree.name(child))
                 && usize::from(member.slot) == slot
             {
                 members.push((child, usize::from(member.of_type)));
@@ -37,7 +38,8 @@ impl Walk<'_> {
         slicing: &Slicing,
         members: &[(NodeId, usize)],
     ) {
-        let mut counts = vec![Vec::new(); slicing.slices.len()];
+        // Each member with the slice it is in.
+        let mut placed: SmallVec<[(NodeId, usize, usize); 8]> = SmallVec::new();
         let mut furthest = 0;
         let mut outside = false;
         for (child, of_type) in members.iter().copied() {
@@ -88,23 +90,24 @@ impl Walk<'_> {
                 });
             }
             furthest = furthest.max(index);
-            if let Some(count) = counts.get_mut(index) {
-                count.push((child, of_type));
-            }
+            placed.push((child, of_type, index));
         }
-        for (slice, members) in slicing.slices.iter().zip(&counts) {
+        for (index, slice) in slicing.slices.iter().enumerate() {
             let Some(element) = schema.element(slice.element as usize) else { continue };
-            let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
+            let members = placed.iter().filter(|(_, _, slice)| *slice == index);
+            let members = members.map(|(child, of_type, _)| (*child, *of_type));
+            let count = u32::try_from(members.clone().count()).unwrap_or(u32::MAX);
             if count < element.min || count > element.max {
                 self.cardinality(node, element, count, schema);
             }
             if let Some(inner) = &element.slicing
                 && !inner.slices.is_empty()
             {
-                self.sliced(node, schema, element, inner, members);
+                let members: SmallVec<[(NodeId, usize); 8]> = members.collect();
+                self.sliced(node, schema, element, inner, &members);
                 continue;
             }
-            for (child, of_type) in members.iter().copied() {
+            for (child, of_type) in members {
                 let name = self.tree.name(child);
                 let written = definition.types.get(of_type).map(|known| known.code.as_ref());
                 let of_type: Option<&Type> = element
