@@ -2,9 +2,9 @@
 //!
 //! FHIRPath and the XML reader need the plain types, never profiles; each type is read from the pack once.
 
-use super::structure::Structure;
 use super::Table;
 use super::pack::Pack;
+use super::structure::Structure;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -90,7 +90,8 @@ impl TypeModel {
 impl super::Definitions {
     /// The table of a FHIR type: a resource, a data type or an abstract type.
     pub fn model(&self, type_name: &str) -> Option<&Arc<TypeModel>> {
-        let all = self.models.get_or_init(|| Pack::get().type_names().map(|n| (n, OnceLock::new())).collect());
+        let all =
+            self.models.get_or_init(|| Pack::get().type_names().map(|n| (n, OnceLock::new())).collect());
         let make = || Some(Arc::new(TypeModel::of(&*self.type_structure(type_name)?)));
         all.get(type_name)?.get_or_init(make).as_ref()
     }

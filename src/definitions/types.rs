@@ -3,9 +3,9 @@
 //! FHIR's own types cannot be redefined from outside, so there is one table for the whole program; the row of a type
 //! is made when it is first asked for.
 
-use super::{Definitions, Table};
 use super::pack::Pack;
 use super::terminology::Membership;
+use super::{Definitions, Table};
 use crate::fhirpath::{Coded, Element, Model, Services};
 use std::collections::HashSet;
 use std::sync::OnceLock;

@@ -6,8 +6,29 @@
 const INLINE: &[&str] = &["b", "br", "code", "em", "i", "small", "span", "strong", "sub", "sup"];
 /// Elements that must not stand within a paragraph, or need no watching.
 const BLOCK: &[&str] = &[
-    "blockquote", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "table", "tbody",
-    "td", "tfoot", "th", "thead", "tr", "ul",
+    "blockquote",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "ul",
 ];
 const ATTRIBUTES: &[&str] = &["class", "style", "title"];
 const START: &str = "<div xmlns=\"http://www.w3.org/1999/xhtml\">";
@@ -64,7 +85,9 @@ impl<'t> Reader<'t> {
             self.says = true;
             rest = after;
         }
-        if !words.is_ascii() || words.bytes().any(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) {
+        if !words.is_ascii()
+            || words.bytes().any(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'))
+        {
             return None;
         }
         // `]]>` must not stand in text.
@@ -131,7 +154,16 @@ mod tests {
         ] {
             assert!(is_plain(&narrative(inner)), "{inner}");
         }
-        for inner in ["", " ", "<p>a</b></p>", "<a href=\"x\">y</a>", "<p><p>x</p></p>", "<p id=\"a\">x</p>", "&nbsp;x", "x]]>"] {
+        for inner in [
+            "",
+            " ",
+            "<p>a</b></p>",
+            "<a href=\"x\">y</a>",
+            "<p><p>x</p></p>",
+            "<p id=\"a\">x</p>",
+            "&nbsp;x",
+            "x]]>",
+        ] {
             assert!(!is_plain(&narrative(inner)), "{inner}");
         }
         assert!(!is_plain("<div>x</div>") && !is_plain(&format!("{}x", narrative("x"))));

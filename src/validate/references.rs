@@ -1,25 +1,29 @@
 //! What a reference leads to, within a resource and within a bundle. The entries of a bundle are indexed once.
 
 use super::Core;
+use crate::definitions::{Set, Table};
 use crate::fhir::tree::{NodeId, Tree};
-use std::collections::{HashMap, HashSet};
+use smallvec::SmallVec;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The entry and its resource for each hit; one is the rule.
+type Entries = SmallVec<[(NodeId, NodeId); 1]>;
 
 /// The entries of one bundle.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// The entry and its resource for each `fullUrl`, and for each `fullUrl/_history/version`.
-    by_url: HashMap<String, Vec<(NodeId, NodeId)>>,
+    by_url: Table<String, Entries>,
     /// The same for each `Type/id`.
-    by_id: HashMap<String, Vec<(NodeId, NodeId)>>,
+    by_id: Table<String, Entries>,
     /// The ids of the resources.
-    ids: HashSet<String>,
+    ids: Set<String>,
 }
 
 /// The bundles that were indexed.
 #[derive(Debug, Default)]
 pub(super) struct References {
-    indexes: Mutex<HashMap<NodeId, Arc<Index>>>,
+    indexes: Mutex<Table<NodeId, Arc<Index>>>,
 }
 
 /// What a reference leads to.
@@ -57,7 +61,7 @@ impl Index {
                 .child(resource, "meta")
                 .and_then(|meta| tree.child_value(meta, "versionId"))
                 .filter(|v| !v.is_empty());
-            let add = |map: &mut HashMap<String, Vec<_>>, key: String| {
+            let add = |map: &mut Table<String, Entries>, key: String| {
                 if let Some(version) = version {
                     map.entry(format!("{key}/_history/{version}")).or_default().push(found);
                 }
@@ -81,7 +85,7 @@ impl Index {
 
     /// All entries of a `Type/id`.
     pub fn entries(&self, name: &str) -> &[(NodeId, NodeId)] {
-        self.by_id.get(name).map_or(&[], Vec::as_slice)
+        self.by_id.get(name).map_or(&[], |found| found)
     }
 
     /// Whether an entry has this `Type/id`.
@@ -91,7 +95,7 @@ impl Index {
 
     /// All entries of a `fullUrl`.
     pub fn of_url(&self, url: &str) -> &[(NodeId, NodeId)] {
-        self.by_url.get(url).map_or(&[], Vec::as_slice)
+        self.by_url.get(url).map_or(&[], |found| found)
     }
 
     /// Finds the entry that a reference in `entry` leads to, by the rules of
@@ -110,7 +114,7 @@ impl Index {
             }
         }
         match self.by_id.get(bare) {
-            Some(found) => Found::Apparent(found.clone()),
+            Some(found) => Found::Apparent(found.to_vec()),
             None => Found::Elsewhere,
         }
     }

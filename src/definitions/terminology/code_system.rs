@@ -2,8 +2,8 @@
 
 use crate::definitions::library::Artefact;
 use crate::definitions::read::{list, text};
-use serde_json::Value;
 use crate::definitions::{Set, Table};
+use serde_json::Value;
 use std::collections::HashSet;
 
 /// How much of a code system its definition holds.

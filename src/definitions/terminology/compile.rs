@@ -4,10 +4,10 @@ use super::code_system::Content;
 use super::filter;
 use super::value_set::{Codes, Part, ValueSet};
 use crate::definitions::Definitions;
+use crate::definitions::Set;
 use crate::definitions::library::{Artefact, split_canonical, version_answers};
 use crate::definitions::read::{list, text};
 use serde_json::Value;
-use crate::definitions::Set;
 
 impl Definitions {
     pub(super) fn compile(&self, artefact: &Artefact, open: &mut Vec<String>) -> ValueSet {

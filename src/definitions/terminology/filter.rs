@@ -2,10 +2,10 @@
 
 use super::code_system::{CodeSystem, Concept, Content};
 use super::value_set::{Codes, ValueSet};
+use crate::definitions::Set;
 use crate::definitions::read::text;
 use regex::Regex;
 use serde_json::Value;
-use crate::definitions::Set;
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 
 use super::Membership;
 use super::code_system::{CodeSystem, Content};
+use crate::definitions::Set;
 use crate::definitions::outside::{self, Form};
 use std::borrow::Cow;
-use crate::definitions::Set;
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -77,7 +77,19 @@ mod tests {
 
     #[test]
     fn equal_names_have_equal_tags_wherever_they_stand() {
-        let names = ["", "i", "id", "url", "valueCo", "valueCod", "valueCode", "valueCoding", "extension", "é", "日本語の名"];
+        let names = [
+            "",
+            "i",
+            "id",
+            "url",
+            "valueCo",
+            "valueCod",
+            "valueCode",
+            "valueCoding",
+            "extension",
+            "é",
+            "日本語の名",
+        ];
         let long = "x".repeat(300);
         for name in names.into_iter().chain([long.as_str()]) {
             for rest in ["", "\":1}", "\": \"something longer than a tag\"}"] {

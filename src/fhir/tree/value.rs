@@ -34,6 +34,9 @@ fn members(arena: &mut Arena, node: u32, map: &Map<String, Value>, depth: usize)
         arena.problem("empty-object", node, "", 0, "an object must not be empty");
     }
     let first_key = arena.keys.len();
+    // Most objects have neither a null nor a `_` sibling: nothing is looked up or settled for them.
+    let halved = map.keys().any(|name| name.starts_with('_'));
+    let unsettled = halved || map.values().any(holds_null);
     for (name, value) in map {
         match name.strip_prefix('_') {
             Some(bare) if !bare.is_empty() => {
@@ -55,6 +58,9 @@ fn members(arena: &mut Arena, node: u32, map: &Map<String, Value>, depth: usize)
             _ => {
                 let key = open(arena, name, MAIN, value.is_array());
                 half(arena, node, key, name, value, MAIN, depth);
+                if !halved {
+                    continue;
+                }
                 let under = format!("_{name}");
                 if let Some(sibling) = map.get(&under) {
                     if let Some(key) = arena.keys.get_mut(key) {
@@ -65,7 +71,20 @@ fn members(arena: &mut Arena, node: u32, map: &Map<String, Value>, depth: usize)
             }
         }
     }
-    arena.close(first_key);
+    if unsettled {
+        arena.close(first_key);
+    } else {
+        arena.keys.truncate(first_key);
+    }
+}
+
+/// Whether a member is null, or an array that has one.
+fn holds_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(Value::is_null),
+        _ => false,
+    }
 }
 
 fn open(arena: &mut Arena, name: &str, half: u8, array: bool) -> usize {

@@ -74,7 +74,13 @@ impl<'a> Reader<'a, '_> {
             }
             Event::Done => return Err(Fault::new(0, "xml-syntax", "the document has no element")),
         };
-        let root = self.arena.push(Piece { start: 0, length: 0 }, Tag::default(), NONE, narrow(tag.offset), Kind::Element);
+        let root = self.arena.push(
+            Piece { start: 0, length: 0 },
+            Tag::default(),
+            NONE,
+            narrow(tag.offset),
+            Kind::Element,
+        );
         self.resource(root, &tag)?;
         match self.scanner.next()? {
             Event::Done => Ok(()),
@@ -204,7 +210,8 @@ impl<'a> Reader<'a, '_> {
             let text = format!("the resource `{name}` must not stand here");
             self.arena.problem("xml-resource", parent, name, narrow(tag.offset), text);
         }
-        let id = self.arena.push(Self::piece(tag.local), Tag::of(name), parent, narrow(tag.offset), Kind::Element);
+        let id =
+            self.arena.push(Self::piece(tag.local), Tag::of(name), parent, narrow(tag.offset), Kind::Element);
         self.arena.hang(id, parent, NONE);
         self.number(id, first_key);
         if xhtml || name == "div" {
@@ -232,7 +239,8 @@ impl<'a> Reader<'a, '_> {
         };
         let from = first_key.max(self.arena.keys.len().saturating_sub(NAMES));
         let open = self.arena.keys.get(from..).unwrap_or(&[]);
-        let known = open.iter().rposition(|key| key.tag == tag && (tag.is_whole() || text(key.name) == text(name)));
+        let known =
+            open.iter().rposition(|key| key.tag == tag && (tag.is_whole() || text(key.name) == text(name)));
         match known.and_then(|i| self.arena.keys.get_mut(from + i)) {
             Some(key) => {
                 let last = std::mem::replace(&mut key.last, id);
@@ -274,7 +282,13 @@ impl<'a> Reader<'a, '_> {
                 }
                 "id" | "url" if !resource => {
                     let value = self.value(attribute.value)?;
-                    let id = self.arena.push(Self::piece(attribute.name), Tag::of(name), node, offset, Kind::Attribute);
+                    let id = self.arena.push(
+                        Self::piece(attribute.name),
+                        Tag::of(name),
+                        node,
+                        offset,
+                        Kind::Attribute,
+                    );
                     self.arena.hang(id, node, NONE);
                     if value.length == 0 {
                         self.arena.problem("empty-string", id, "", offset, "an attribute must not be empty");
