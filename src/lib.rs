@@ -11,6 +11,7 @@
 //! - [`convert`]: local formats to FHIR R4. Never knows who may see the result.
 //! - [`govern`]: whether and what may be shared. Never knows sockets or clocks: it takes `now`.
 //! - [`audit`]: what was done, provably. Never knows HTTP.
+//! - [`oversight`]: what a period's records add up to. Never knows the store: it takes what was read.
 //! - [`store`]: the system of record. Never knows payload formats.
 //! - [`route`]: who is to be told. Never knows how bytes leave.
 //! - [`deliver`]: telling them. Never knows inbound formats.
@@ -26,6 +27,7 @@ pub mod validate;
 pub mod convert;
 pub mod govern;
 pub mod audit;
+pub mod oversight;
 pub mod store;
 pub mod route;
 pub mod deliver;
