@@ -9,7 +9,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Value, json};
-use sgw::audit::{Act, Gateway, Hash, Party, StoredLeaf, Target, look, merkle, record};
+use sgw::audit::{Act, Gateway, Hash, Party, StoredLeaf, Target, Tree, look, merkle, record};
 use sgw::fhir::systems;
 use sgw::govern::{Facts, Partner, Policy, Request, StoredConsent, decide};
 use std::hint::black_box;
@@ -111,6 +111,10 @@ fn benches(c: &mut Criterion) {
     let proof = merkle::inclusion_proof(&hashes, 77_777).unwrap();
     group.bench_function("one proof in a log of 100,000", |b| {
         b.iter(|| assert!(merkle::verify_inclusion(&hashes[77_777], 77_777, 100_000, &proof, &root)));
+    });
+    let tree: Tree = (0..1_000_000_u32).map(|n| merkle::leaf_hash(&n.to_be_bytes())).collect();
+    group.bench_function("making one proof in a log of 1,000,000", |b| {
+        b.iter(|| black_box(tree.inclusion_proof(777_777, 999_999)));
     });
     group.finish();
 }

@@ -157,6 +157,7 @@ fn the_gateway_and_an_independent_evaluator_decide_alike_on_every_combination() 
             roles: vec![Role::Subscriber],
             partner: Some(partner.id.clone()),
             source: None,
+            address: String::new(),
         };
         for tier in ["", "routine-coordination", "safeguarding-critical", "restricted"] {
             for category in [

@@ -21,6 +21,7 @@ mod differential;
 mod fhirpath;
 mod audit;
 mod hardness;
+mod proof;
 mod durability;
 mod profiles;
 mod readme;

@@ -84,6 +84,7 @@ impl Bench {
             roles: vec![Role::Source],
             partner: None,
             source: Some("ehr".to_owned()),
+            address: String::new(),
         };
         let alert = std::fs::read(site.join("examples/alert.json")).expect("the example");
         let alert = serde_json::from_slice(&alert).expect("JSON");

@@ -95,6 +95,7 @@ async fn a_clock_that_has_gone_back_is_refused_for_now() {
         roles: vec![sgw::govern::Role::Source],
         partner: None,
         source: Some("scr".into()),
+        address: String::new(),
     };
     let payload = sgw::exchange::Payload {
         bytes: flag().to_string().into(),

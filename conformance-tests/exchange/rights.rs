@@ -10,7 +10,7 @@ use sgw::api::settings::HttpSettings;
 const CALLERS: [&str; 5] = ["scr", "hub", "tester", "auditor", "operator"];
 
 /// Address and, for each caller, whether its role lets it in. Being let in is not yet being given something.
-const MATRIX: [(&str, &str, [bool; 5]); 23] = [
+const MATRIX: [(&str, &str, [bool; 5]); 26] = [
     ("POST", "/submissions/scr", [true, false, false, false, false]),
     ("GET", "/quarantine", [false, false, false, false, true]),
     ("GET", "/quarantine/x", [false, false, false, false, true]),
@@ -20,6 +20,9 @@ const MATRIX: [(&str, &str, [bool; 5]); 23] = [
     ("GET", "/deliveries", [false, false, false, false, true]),
     ("POST", "/deliveries/$replay", [false, false, false, false, true]),
     ("POST", "/configuration/$reload", [false, false, false, false, true]),
+    ("GET", "/review?period=2026-10", [false, false, false, true, false]),
+    ("POST", "/access-report", [false, false, false, true, false]),
+    ("POST", "/fhir/AuditEvent", [true, true, false, false, false]),
     ("POST", "/fhir/Flag", [true, false, false, false, false]),
     ("PUT", "/fhir/Flag/x", [true, false, false, false, false]),
     ("GET", "/fhir/Flag/x", [true, true, false, false, false]),

@@ -165,6 +165,7 @@ mod tests {
                         roles: vec![Role::Source],
                         partner: None,
                         source: None,
+                        address: String::new(),
                     },
                 })
                 .collect(),

@@ -10,12 +10,13 @@ use crate::exchange::Exchange;
 use crate::govern::{Caller, Role};
 use arc_swap::ArcSwap;
 use axum::body::Body;
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts as RequestParts;
 use jiff::Timestamp;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
@@ -140,7 +141,7 @@ impl FromRequestParts<Arc<Gate>> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut RequestParts, gate: &Arc<Gate>) -> Result<Self, ApiError> {
-        let caller = {
+        let mut caller = {
             let keyring = gate.keyring.load();
             match keyring.authenticate(&parts.headers) {
                 Ok(caller) => caller.clone(),
@@ -151,6 +152,9 @@ impl FromRequestParts<Arc<Gate>> for Authenticated {
                 }
             }
         };
+        if let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
+            caller.address = peer.ip().to_canonical().to_string();
+        }
         let place = Place::take(gate, &caller.credential).ok_or(ApiError::TooMany)?;
         tracing::debug!(credential = %caller.credential, "authenticated");
         let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone());

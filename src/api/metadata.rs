@@ -75,8 +75,7 @@ fn statement(gate: &Gate) -> Value {
                 resource("Consent", "safeguarding-consent", &["create", "read", "vread", "update", "history-instance", "search-type"],
                     &[("identifier", "token"), ("patient", "reference"), ("_id", "token")]),
                 subscription,
-                resource("AuditEvent", "", &["read", "search-type"],
-                    &[("date", "date"), ("subtype", "token"), ("entity", "reference")]),
+                resource("AuditEvent", "", &["create", "read", "search-type"], &AUDIT_SEARCHES),
                 resource("Patient", "", &["read", "vread"], &[]),
                 resource("Organization", "", &["read", "vread"], &[]),
                 resource("Practitioner", "", &["read", "vread"], &[]),
@@ -89,6 +88,28 @@ fn statement(gate: &Gate) -> Value {
         }],
     })
 }
+
+/// What AuditEvents can be searched by; `patient`, `agent`, `entity` and `source` also with `.identifier`.
+const AUDIT_SEARCHES: [(&str, &str); 18] = [
+    ("date", "date"),
+    ("patient", "reference"),
+    ("entity", "reference"),
+    ("agent", "reference"),
+    ("source", "reference"),
+    ("type", "token"),
+    ("subtype", "token"),
+    ("outcome", "token"),
+    ("action", "token"),
+    ("altid", "token"),
+    ("address", "string"),
+    ("agent-name", "string"),
+    ("agent-role", "token"),
+    ("policy", "uri"),
+    ("entity-name", "string"),
+    ("entity-type", "token"),
+    ("entity-role", "token"),
+    ("site", "token"),
+];
 
 fn resource(kind: &str, profile: &str, interactions: &[&str], searches: &[(&str, &str)]) -> Value {
     let interactions: Vec<Value> = interactions.iter().map(|code| json!({"code": code})).collect();

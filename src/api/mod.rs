@@ -14,6 +14,7 @@
 //! | `/healthz`, `/readyz`, `/fhir/metadata` | anybody | state, capabilities |
 
 pub mod answer;
+mod audit_events;
 pub mod auth;
 mod body;
 mod configuration;
@@ -27,6 +28,7 @@ mod operations;
 mod parameters;
 mod quarantine;
 mod resources;
+mod review;
 mod router;
 pub mod server;
 pub mod settings;

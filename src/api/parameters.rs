@@ -45,6 +45,11 @@ pub(super) fn wanted(headers: &HeaderMap) -> Return {
         .unwrap_or(Return::Representation)
 }
 
+/// Whether an unknown parameter is an error (`Prefer: handling=strict`).
+pub(super) fn strict(headers: &HeaderMap) -> bool {
+    preferences(headers).any(|wish| wish == "handling=strict")
+}
+
 /// The purpose for which the caller asks (`X-Purpose-Of-Use`, a code of v3 ActReason or the gateway's own).
 pub(super) fn purpose(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-purpose-of-use")?.to_str().ok().map(str::trim).filter(|code| !code.is_empty())
@@ -119,7 +124,7 @@ fn digit(byte: u8) -> Option<u8> {
 ///
 /// An unknown parameter is an error with `Prefer: handling=strict`; it is ignored otherwise, and left out of `self`.
 pub(super) fn search(pairs: &Pairs, headers: &HeaderMap) -> Result<(Search, Pairs), ApiError> {
-    let strict = preferences(headers).any(|wish| wish == "handling=strict");
+    let strict = strict(headers);
     let mut found = None;
     let mut used = Pairs::new();
     for (name, value) in pairs {

@@ -1,13 +1,13 @@
 //! FHIR create, read, update, versions and search (<https://hl7.org/fhir/R4/http.html>).
 
 use super::answer::{ApiError, FHIR_JSON, fhir, text};
+use super::audit_events;
 use super::body::{require_acceptable, require_fhir};
 use super::gate::{Authenticated, Gate};
 use super::parameters::{self, Pairs, Return};
 use crate::exchange::{Found, Refusal, Written};
 use crate::fhir::{Issue, Severity, instant, outcome};
 use crate::govern::{Caller, Role};
-use crate::store::AuditQuery;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
@@ -28,19 +28,19 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
     let result = async {
-        let role = if resource_type == "Subscription" { Role::Subscriber } else { Role::Source };
-        gate.allow(caller, &[role], "create").await?;
+        gate.allow(caller, audit_events::creators(&resource_type), "create").await?;
         require_acceptable(&headers, query.as_deref())?;
         require_fhir(&headers)?;
         let condition = parameters::if_none_exist(&headers)?;
         let bytes = gate.body(caller, &headers, body, "create").await?;
         let now = Timestamp::now();
         Ok(match resource_type.as_str() {
-            "Subscription" if condition.none_exists.is_some() => {
-                let text = "`If-None-Exist` is not supported for Subscription".to_owned();
+            "Subscription" | "AuditEvent" if condition.none_exists.is_some() => {
+                let text = format!("`If-None-Exist` is not supported for {resource_type}");
                 return Err(Refusal::Malformed { text }.into());
             }
             "Subscription" => gate.exchange.subscribe(caller, &bytes, now).await?,
+            "AuditEvent" => gate.exchange.receive_audit_event(caller, &bytes, now).await?,
             _ => gate.exchange.create(caller, &resource_type, &bytes, &condition, now).await?,
         })
     };
@@ -139,7 +139,8 @@ async fn read_one(
             if version.is_some_and(|version| version != 1) {
                 return Err(Refusal::NotFound.into());
             }
-            let event = gate.exchange.audit_event(caller, id, now).await?;
+            let purpose = parameters::purpose(headers);
+            let event = gate.exchange.audit_event(caller, id, purpose, now).await?;
             Ok(fhir(StatusCode::OK, &event))
         }
         "Subscription" => {
@@ -232,16 +233,7 @@ async fn search_for(
     let base = gate.exchange.fhir_base();
     let one = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     let (used, resources): (Pairs, Vec<(String, Value)>) = match resource_type {
-        "AuditEvent" => {
-            gate.allow(caller, &[Role::Auditor], "search").await?;
-            let (query, used) = audit_query(pairs)?;
-            let leaves = gate.exchange.audit_search(caller, query, &parameters::encode(&used), now).await?;
-            let events = leaves.into_iter().filter_map(|leaf| {
-                let event = serde_json::from_str(&leaf.canonical?).ok()?;
-                Some((leaf.id, event))
-            });
-            (used, events.collect())
-        }
+        "AuditEvent" => return audit_events::search(gate, caller, pairs, headers).await,
         "Subscription" => {
             gate.allow(caller, &[Role::Subscriber, Role::Operator], "search").await?;
             let used: Pairs = pairs.iter().filter(|(name, _)| name == "url").cloned().collect();
@@ -266,30 +258,6 @@ async fn search_for(
         })
         .collect();
     Ok(fhir(StatusCode::OK, &bundle("searchset", entries.len(), &own, entries)))
-}
-
-/// A search over AuditEvents by `date` (`ge…`, `lt…`), `subtype` (the kind of act) and `entity` (`Flag/<id>`).
-fn audit_query(pairs: &Pairs) -> Result<(AuditQuery, Pairs), ApiError> {
-    let mut query = AuditQuery { limit: 100, ..AuditQuery::default() };
-    let mut used = Pairs::new();
-    for (name, value) in pairs {
-        let at = |text: &str| {
-            let text = format!("`date` must be `ge` or `lt` and an instant, not `{}` and others", text.len());
-            ApiError::Refused(Refusal::Malformed { text })
-        };
-        match name.as_str() {
-            "date" => match value.split_at_checked(2) {
-                Some(("ge", rest)) => query.from = Some(rest.parse().map_err(|_| at(value))?),
-                Some(("lt", rest)) => query.until = Some(rest.parse().map_err(|_| at(value))?),
-                _ => return Err(at(value)),
-            },
-            "subtype" => query.kind = Some(value.rsplit('|').next().unwrap_or("").to_owned()),
-            "entity" => query.about = Some(value.clone()),
-            _ => continue,
-        }
-        used.push((name.clone(), value.clone()));
-    }
-    Ok((query, used))
 }
 
 fn bundle(kind: &str, total: usize, own: &str, entries: Vec<Value>) -> Value {

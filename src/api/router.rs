@@ -3,8 +3,8 @@
 use super::answer::ApiError;
 use super::gate::{Gate, Parts};
 use super::{
-    configuration, context, deliveries, health, metadata, operations, quarantine, resources, submissions,
-    subscriptions,
+    configuration, context, deliveries, health, metadata, operations, quarantine, resources, review,
+    submissions, subscriptions,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -23,6 +23,8 @@ pub fn router(parts: Parts) -> Router {
         .route("/quarantine/{id}/payload", get(quarantine::payload))
         .route("/quarantine/{id}/$resubmit", post(quarantine::resubmit))
         .route("/quarantine/{id}/$discard", post(quarantine::discard))
+        .route("/review", get(review::review))
+        .route("/access-report", post(review::access_report))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/$replay", post(deliveries::replay))
         .route("/configuration/$reload", post(configuration::reload))

@@ -12,6 +12,7 @@ mod demo;
 mod init;
 mod profiles;
 mod receive;
+mod review;
 mod reload;
 mod serve;
 mod site;
@@ -19,6 +20,7 @@ mod snapshot;
 pub mod sealing;
 mod store;
 mod validate;
+pub mod witness;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -44,6 +46,8 @@ enum Command {
     Receive(receive::Args),
     /// Verify, prove and export the log of what was done.
     Audit(audit::Args),
+    /// Write the review pack of a month or a quarter.
+    Review(review::Args),
     /// Check, show and compare sharing agreements.
     Agreements(agreements::Args),
     /// Say what would happen to a resource, and why.
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Receive(args) => receive::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::Review(args) => review::run(args),
         Command::Agreements(args) => agreements::run(args),
         Command::Decide(args) => decide::run(args),
         Command::Store(args) => store::run(args),

@@ -52,6 +52,7 @@ impl Reloader {
             roles: vec![Role::Operator],
             partner: None,
             source: None,
+            address: String::new(),
         }
     }
 

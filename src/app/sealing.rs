@@ -1,9 +1,13 @@
 //! Sealing the log: a signed checkpoint at most so many seconds after it grew, kept in the store and in the witness
 //! folder.
 
-use crate::audit::{Checkpoint, Finding, Frontier, LogCheck, Settings, SignError, Signer, StoredLeaf};
+use super::witness::{Said, Witnesses};
+use crate::audit::{
+    self, Act, Checkpoint, Finding, Frontier, LogCheck, Party, Settings, SignError, Signer, StoredLeaf,
+};
 use crate::store::{self, SharedStore, StoreError, Work};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -66,6 +70,10 @@ pub struct Sealer {
     frontier: Frontier,
     witness: PathBuf,
     every: Duration,
+    witnesses: Option<Witnesses>,
+    recorder: Option<audit::Gateway>,
+    /// Witnesses whose disagreement is recorded already.
+    disagreeing: BTreeSet<String>,
 }
 
 impl Sealer {
@@ -106,7 +114,34 @@ impl Sealer {
         }
         checkpoints.iter().for_each(|checkpoint| signer.remember(checkpoint));
         let every = Duration::from_secs(settings.checkpoint_seconds.max(1));
-        Ok(Sealer { store, signer, frontier, witness, every })
+        Ok(Sealer {
+            store,
+            signer,
+            frontier,
+            witness,
+            every,
+            witnesses: None,
+            recorder: None,
+            disagreeing: BTreeSet::new(),
+        })
+    }
+
+    /// Posts every checkpoint to these witnesses as well, and records as this gateway when one disagrees. Reads the log
+    /// once more, for the proofs.
+    pub async fn with_witnesses(
+        mut self,
+        mut witnesses: Witnesses,
+        recorder: audit::Gateway,
+    ) -> Result<Sealer, SealError> {
+        let size = self.frontier.size();
+        each_leaf(&self.store, 0, |leaf| {
+            if leaf.position < size {
+                witnesses.push(leaf.leaf_hash);
+            }
+        })
+        .await?;
+        (self.witnesses, self.recorder) = (Some(witnesses), Some(recorder));
+        Ok(self)
     }
 
     /// Seals until the token is cancelled, and once more then.
@@ -131,7 +166,14 @@ impl Sealer {
     pub async fn seal(&mut self) -> Result<Option<Checkpoint>, SealError> {
         let from = self.frontier.size();
         let frontier = &mut self.frontier;
-        each_leaf(&self.store, from, |leaf| frontier.push(leaf.leaf_hash)).await?;
+        let witnesses = &mut self.witnesses;
+        each_leaf(&self.store, from, |leaf| {
+            frontier.push(leaf.leaf_hash);
+            if let Some(witnesses) = witnesses {
+                witnesses.push(leaf.leaf_hash);
+            }
+        })
+        .await?;
         let size = self.frontier.size();
         let sealed = self.store.latest_checkpoint().await?.is_some_and(|last| last.size == size);
         if size == 0 || sealed {
@@ -147,7 +189,40 @@ impl Sealer {
         let stored =
             store::Checkpoint { size, root: checkpoint.root, note: checkpoint.note.clone(), created: now };
         self.store.commit(Work { checkpoint: Some(stored), ..Work::at(now) }).await?;
+        self.tell_witnesses(&checkpoint).await?;
         Ok(Some(checkpoint))
+    }
+
+    /// Posts a checkpoint to the witnesses. What they answer changes nothing here, but a disagreement is recorded.
+    async fn tell_witnesses(&mut self, checkpoint: &Checkpoint) -> Result<(), SealError> {
+        let Some(witnesses) = &mut self.witnesses else { return Ok(()) };
+        for (address, said) in witnesses.post(checkpoint).await {
+            match said {
+                Said::Cosigned => {
+                    self.disagreeing.remove(&address);
+                    tracing::debug!(witness = %address, "a checkpoint was cosigned");
+                }
+                Said::Nothing(why) => {
+                    tracing::warn!(witness = %address, cause = %why, "a witness has not cosigned");
+                }
+                Said::Disagrees(why) => {
+                    tracing::error!(witness = %address, cause = %why, "a witness knows another past of the log");
+                    let Some(gateway) = &self.recorder else { continue };
+                    if !self.disagreeing.insert(address.clone()) {
+                        continue;
+                    }
+                    let now = Timestamp::now();
+                    let details = [("witness", address.as_str()), ("said", why.as_str())];
+                    let organisation = gateway.organisation.as_str();
+                    let actor = Party { id: "witness", organisation, name: "", address: "" };
+                    let operation = "witness-disagrees";
+                    let act = Act::Administration { actor, operation, subject: None, details: &details };
+                    let audits = vec![audit::record(&act, gateway, now).into()];
+                    self.store.commit(Work { audits, ..Work::at(now) }).await?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::reload::Reloader;
 use super::sealing::{SealError, Sealer};
+use super::witness::Witnesses;
 use super::{COULD_NOT_RUN, complain, say};
 use crate::api::settings::MllpListener;
 use crate::api::{self, ReloadError, Reloaded, mllp, server, tls};
@@ -139,6 +140,11 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
         name: settings.gateway.name.clone(),
         device: "sgw".to_owned(),
         address: http.to_string(),
+    };
+    let witnesses = Witnesses::of(&settings.audit.witnesses, &settings.deliver, &settings.audit.witness);
+    let sealer = match witnesses.map_err(part("audit.witnesses"))? {
+        Some(witnesses) => sealer.with_witnesses(witnesses, gateway.clone()).await.map_err(part("audit"))?,
+        None => sealer,
     };
 
     let deliverer = Deliverer::start(deliver::Parts {

@@ -18,7 +18,8 @@ pub struct Party<'a> {
 
 impl<'a> From<&'a Caller> for Party<'a> {
     fn from(caller: &'a Caller) -> Party<'a> {
-        Party { id: &caller.credential, organisation: &caller.organisation, name: "", address: "" }
+        let Caller { credential: id, organisation, address, .. } = caller;
+        Party { id, organisation, name: "", address }
     }
 }
 

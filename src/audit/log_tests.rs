@@ -144,10 +144,8 @@ fn an_erasure_that_was_recorded_leaves_the_tree_whole() {
     assert_eq!(names(&log), ["content-missing"]);
     log.leaves.push(leaf(40, "2026-11-21T10:00:00Z".parse().unwrap(), &act));
     assert!(names(&log).is_empty());
-    let proof = {
-        let hashes: Vec<Hash> = log.leaves.iter().map(|leaf| leaf.leaf_hash).collect();
-        Proof::make(&log.leaves[12], &hashes, &log.checkpoints[3]).unwrap()
-    };
+    let tree: Tree = log.leaves.iter().map(|leaf| leaf.leaf_hash).collect();
+    let proof = Proof::make(&log.leaves[12], &tree, &log.checkpoints[3]).unwrap();
     assert!(proof.event.is_none() && !proof.leaf.contains("9000000009"));
 }
 
@@ -157,7 +155,8 @@ fn a_proof_holds_by_the_public_key_alone_and_no_altered_one_does() {
     let leaves = log().leaves;
     let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.leaf_hash).collect();
     let checkpoint = signer.sign(40, &merkle::root(&hashes)).unwrap();
-    let proof = Proof::make(&leaves[17], &hashes, &checkpoint).unwrap();
+    let tree: Tree = hashes.iter().copied().collect();
+    let proof = Proof::make(&leaves[17], &tree, &checkpoint).unwrap();
     let proof = Proof::parse(&proof.to_json()).unwrap();
     let proved = proof.verify(&signer.verifier()).unwrap();
     assert_eq!((proved.position, proved.size), (17, 40));

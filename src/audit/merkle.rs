@@ -100,25 +100,33 @@ fn subtree(leaves: &[Hash], start: u64, size: u64) -> Option<Hash> {
 }
 
 /// The largest power of two smaller than `size` (which is at least 2).
-fn split(size: u64) -> u64 {
+pub(super) fn split(size: u64) -> u64 {
     1 << (63 - (size - 1).leading_zeros())
 }
 
 /// The audit path of a leaf (RFC 6962 section 2.1.1), lowest first. `None` when there is no such leaf.
 pub fn inclusion_proof(leaves: &[Hash], position: u64) -> Option<Vec<Hash>> {
-    let size = leaves.len() as u64;
+    inclusion_path(position, leaves.len() as u64, |start, size| subtree(leaves, start, size))
+}
+
+/// The audit path of a leaf in the tree of this size, whose subtrees (start and size) are given.
+pub(super) fn inclusion_path(
+    position: u64,
+    mut size: u64,
+    subtree: impl Fn(u64, u64) -> Option<Hash>,
+) -> Option<Vec<Hash>> {
     if position >= size {
         return None;
     }
     let mut path = Vec::new();
-    let (mut start, mut size) = (0, size);
+    let mut start = 0;
     while size > 1 {
         let left = split(size);
         if position - start < left {
-            path.push(subtree(leaves, start + left, size - left)?);
+            path.push(subtree(start + left, size - left)?);
             size = left;
         } else {
-            path.push(subtree(leaves, start, left)?);
+            path.push(subtree(start, left)?);
             start += left;
             size -= left;
         }
@@ -130,19 +138,27 @@ pub fn inclusion_proof(leaves: &[Hash], position: u64) -> Option<Vec<Hash>> {
 /// The proof that the tree over the first `older` leaves is the beginning of this one (RFC 6962 section 2.1.2).
 /// `None` unless `1 <= older <= leaves.len()`.
 pub fn consistency_proof(leaves: &[Hash], older: u64) -> Option<Vec<Hash>> {
-    let size = leaves.len() as u64;
+    consistency_path(older, leaves.len() as u64, |start, size| subtree(leaves, start, size))
+}
+
+/// The consistency proof between the trees of these sizes, whose subtrees (start and size) are given.
+pub(super) fn consistency_path(
+    mut older: u64,
+    mut size: u64,
+    subtree: impl Fn(u64, u64) -> Option<Hash>,
+) -> Option<Vec<Hash>> {
     if older == 0 || older > size {
         return None;
     }
     let mut path = Vec::new();
-    let (mut start, mut size, mut older, mut whole) = (0, size, older, true);
+    let (mut start, mut whole) = (0, true);
     while older != size {
         let left = split(size);
         if older <= left {
-            path.push(subtree(leaves, start + left, size - left)?);
+            path.push(subtree(start + left, size - left)?);
             size = left;
         } else {
-            path.push(subtree(leaves, start, left)?);
+            path.push(subtree(start, left)?);
             start += left;
             older -= left;
             size -= left;
@@ -150,7 +166,7 @@ pub fn consistency_proof(leaves: &[Hash], older: u64) -> Option<Vec<Hash>> {
         }
     }
     if !whole {
-        path.push(subtree(leaves, start, size)?);
+        path.push(subtree(start, size)?);
     }
     path.reverse();
     Some(path)

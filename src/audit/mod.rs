@@ -13,12 +13,15 @@ mod export;
 mod leaf;
 pub mod merkle;
 mod proof;
+mod received;
 mod record;
 mod settings;
 mod summary;
 mod suspicion;
 mod text;
+mod tree;
 mod verify;
+mod witness;
 
 #[cfg(test)]
 mod log_tests;
@@ -34,10 +37,13 @@ pub use export::{
 pub use leaf::commitment;
 pub use merkle::{Frontier, Hash};
 pub use proof::{FORMAT as PROOF_FORMAT, Proof, ProofError, Proved};
+pub use received::{correct, receive};
 pub use record::{Entry, Gateway, record, record_as};
-pub use settings::Settings;
+pub use settings::{Settings, WitnessSettings};
 pub use summary::summary;
+pub use tree::Tree;
 pub use verify::{Finding, LogCheck, Looked, Report, look};
+pub use witness::{WitnessKey, add_checkpoint as witness_request};
 
 /// A leaf as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]

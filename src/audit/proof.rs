@@ -3,6 +3,7 @@
 use super::StoredLeaf;
 use super::checkpoint::{Checkpoint, CheckpointError, VerifierKey};
 use super::merkle::{self, Hash};
+use super::tree::Tree;
 use serde::{Deserialize, Serialize};
 
 /// The format's name.
@@ -66,11 +67,10 @@ pub struct Proved {
 }
 
 impl Proof {
-    /// Makes the proof of a leaf, from the hashes of all leaves the checkpoint covers. `None` when the checkpoint
-    /// does not cover the leaf, or is not of these leaves.
-    pub fn make(leaf: &StoredLeaf, hashes: &[Hash], checkpoint: &Checkpoint) -> Option<Proof> {
-        let covered = hashes.get(..usize::try_from(checkpoint.size).ok()?)?;
-        let path = merkle::inclusion_proof(covered, leaf.position)?;
+    /// Makes the proof of a leaf, from the tree over the leaves that the checkpoint covers. `None` when the checkpoint
+    /// does not cover the leaf, or is not of this tree.
+    pub fn make(leaf: &StoredLeaf, tree: &Tree, checkpoint: &Checkpoint) -> Option<Proof> {
+        let path = tree.inclusion_proof(leaf.position, checkpoint.size)?;
         let hash = merkle::leaf_hash(leaf.leaf.as_bytes());
         if !merkle::verify_inclusion(&hash, leaf.position, checkpoint.size, &path, &checkpoint.root) {
             return None;

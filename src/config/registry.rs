@@ -205,6 +205,7 @@ fn credential(entry: CredentialEntry) -> Option<Credential> {
         roles: entry.roles,
         partner: entry.partner,
         source: entry.source,
+        address: String::new(),
     };
     Some(Credential { sha256, caller })
 }

@@ -7,6 +7,7 @@
 
 mod accept;
 mod audit_reads;
+mod audit_search;
 mod deliveries;
 mod facts;
 mod in_force;
@@ -15,6 +16,7 @@ mod quarantine;
 mod reads;
 mod records;
 mod refusal;
+mod review;
 mod sources;
 mod submit;
 mod subscribers;
@@ -23,10 +25,12 @@ mod transaction;
 mod version;
 mod writes;
 
+pub use audit_reads::{AuditPage, accesses};
 pub use in_force::Replacement;
 pub use payload::{HL7_V2, Payload, Submitted, media_types};
 pub use reads::{Found, Page, Search};
 pub use refusal::Refusal;
+pub use review::gather_review;
 pub use sources::{Registered, Sources};
 pub use writes::{Condition, Written};
 

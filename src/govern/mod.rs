@@ -38,6 +38,7 @@ mod tests;
 
 pub use check::SCHEMA as AGREEMENT_SCHEMA;
 pub use consent::Say;
+pub(crate) use consent::review_overdue;
 pub use decide::decide;
 pub use decision::{ConsentReference, Decision, Outcome, PolicyReference, Reason, ReasonCode};
 pub use facts::{Facts, StoredConsent};

@@ -124,6 +124,8 @@ pub struct Caller {
     pub partner: Option<String>,
     /// The source it submits as, when it is bound to one.
     pub source: Option<String>,
+    /// The network address that it calls from; empty when that is not known. Recorded, never decided upon.
+    pub address: String,
 }
 
 impl Caller {

@@ -205,6 +205,7 @@ fn readers_have_their_own_records_and_auditors_only_the_log() {
             roles,
             partner: None,
             source: None,
+            address: String::new(),
         };
         let facts = Facts { resource_type, ..facts(&resource, &[]) };
         codes(&decide(&policy, &Request::read(&caller, "SAFEGUARDING"), &facts, now()))

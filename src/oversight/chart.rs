@@ -67,7 +67,9 @@ pub(super) fn chart(table: &Table) -> Option<String> {
         for (cell, fill) in row.cells.iter().take(parts).zip(FILLS) {
             if !cell.withheld && cell.count > 0 {
                 let width = (cell.count * WIDTH / longest).max(1);
-                drawn.push_str(&format!("<rect x=\"{x}\" y=\"{top}\" width=\"{width}\" height=\"{BAR}\" fill=\"{fill}\"/>"));
+                drawn.push_str(&format!(
+                    "<rect x=\"{x}\" y=\"{top}\" width=\"{width}\" height=\"{BAR}\" fill=\"{fill}\"/>"
+                ));
                 x += width;
             }
         }

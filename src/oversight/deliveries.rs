@@ -54,13 +54,19 @@ impl Deliveries {
                 matches!(decided.trigger.as_str(), "send" | "retry" | "replay")
                     && self.close(recipient, &seen.target, what).is_some()
             }
-            ("disclosure", Some(_)) if !seen.detail("subscription").is_empty() => self.received(seen, recipient),
+            ("disclosure", Some(_)) if !seen.detail("subscription").is_empty() => {
+                self.received(seen, recipient)
+            }
             ("delivery-failed", _) if seen.detail("dead") == "true" => {
                 // The failure names the organisation; the partner's id stands in the decision.
                 let keys: Vec<(String, String)> = self.open.keys().cloned().collect();
                 let of = |key: &&(String, String)| {
                     key.1 == seen.target
-                        && self.open.get(*key).and_then(|list| list.front()).is_some_and(|open| open.organisation == seen.organisation)
+                        && self
+                            .open
+                            .get(*key)
+                            .and_then(|list| list.front())
+                            .is_some_and(|open| open.organisation == seen.organisation)
                 };
                 let key = keys.iter().find(of).cloned();
                 key.is_some_and(|(recipient, target)| self.close(&recipient, &target, "given up").is_some())
@@ -84,7 +90,11 @@ impl Deliveries {
         let limit = open.terms.iter().filter_map(|term| self.response_times.get(term)).min();
         let took = seen.at.duration_since(open.at).as_secs();
         let late = limit.is_some_and(|limit| took > i64::try_from(*limit).unwrap_or(i64::MAX));
-        self.outcomes.add(&[&open.organisation], if late { "received late" } else { "received in time" }, &open.record);
+        self.outcomes.add(
+            &[&open.organisation],
+            if late { "received late" } else { "received in time" },
+            &open.record,
+        );
         if late {
             let labels = vec![
                 "received late".to_owned(),

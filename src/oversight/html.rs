@@ -77,7 +77,9 @@ fn head(pack: &Pack) -> String {
     pair("Made", &pack.made);
     let erased = match pack.log.erased {
         0 => String::new(),
-        erased => format!("; the content of {erased} of these was erased, they are counted as far as their leaves tell"),
+        erased => format!(
+            "; the content of {erased} of these was erased, they are counted as far as their leaves tell"
+        ),
     };
     pair("Log", &format!("{} records, {} of the period{erased}", pack.log.leaves, pack.log.in_period));
     if let (Some(size), Some(root)) = (pack.log.checkpoint_size, &pack.log.checkpoint_root) {
@@ -121,7 +123,11 @@ fn section(page: &mut String, section: &Section, links: &Links) {
 }
 
 fn table(page: &mut String, table: &Table, links: &Links) {
-    page.push_str(&format!("<table id=\"table-{}\">\n<caption>{}</caption>\n<thead><tr>", table.id, escape(table.title)));
+    page.push_str(&format!(
+        "<table id=\"table-{}\">\n<caption>{}</caption>\n<thead><tr>",
+        table.id,
+        escape(table.title)
+    ));
     for head in table.heads.iter().copied().chain(table.columns.iter().map(String::as_str)) {
         page.push_str(&format!("<th scope=\"col\">{}</th>", escape(head)));
     }
@@ -157,7 +163,9 @@ fn row(page: &mut String, row: &Row, links: &Links) {
                 page.push_str(&format!("<li>{}</li>", links.to(id)));
             }
             if let Some(more) = cell.records.len().checked_sub(SHOWN).filter(|&more| more > 0) {
-                page.push_str(&format!("<li>and {more} more, in the sheet of records and the JSON file</li>"));
+                page.push_str(&format!(
+                    "<li>and {more} more, in the sheet of records and the JSON file</li>"
+                ));
             }
             page.push_str("</ul></details>");
         }

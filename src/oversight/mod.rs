@@ -5,6 +5,7 @@
 //! records that it counts. A pack that leaves the organisation goes through [`suppress()`] first. Everything here is
 //! pure: whoever asks reads the store and writes the files.
 
+mod access;
 mod chart;
 mod deliveries;
 mod html;
@@ -19,6 +20,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, letter};
 pub use html::{Links, html};
 pub use pack::{Cell, FORMAT as PACK_FORMAT, LogState, Pack, RecordLine, Row, Section, Table};
 pub use period::{Period, PeriodError};

@@ -47,7 +47,8 @@ impl FromStr for Period {
 
     fn from_str(text: &str) -> Result<Period, PeriodError> {
         let (year, part) = text.split_once('-').ok_or(PeriodError)?;
-        let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+        let digits =
+            |text: &str, count: usize| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
         if !digits(year, 4) {
             return Err(PeriodError);
         }
@@ -60,7 +61,8 @@ impl FromStr for Period {
             None if digits(part, 2) => (part.parse().map_err(|_| PeriodError)?, 1),
             _ => return Err(PeriodError),
         };
-        let (next_year, next_month) = if month + months > 12 { (year + 1, 1) } else { (year, month + months) };
+        let (next_year, next_month) =
+            if month + months > 12 { (year + 1, 1) } else { (year, month + months) };
         let start = |year: i16, month: i8| {
             let day = Date::new(year, month, 1).map_err(|_| PeriodError)?;
             day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| PeriodError)
@@ -90,7 +92,19 @@ mod tests {
 
     #[test]
     fn nothing_else_is_a_period() {
-        for text in ["", "2026", "2026-13", "2026-00", "2026-Q0", "2026-Q5", "2026-Q", "26-10", "2026-1", "2026-10-01", "2026-Q+1"] {
+        for text in [
+            "",
+            "2026",
+            "2026-13",
+            "2026-00",
+            "2026-Q0",
+            "2026-Q5",
+            "2026-Q",
+            "26-10",
+            "2026-1",
+            "2026-10-01",
+            "2026-Q+1",
+        ] {
             assert_eq!(text.parse::<Period>(), Err(PeriodError), "{text}");
         }
     }

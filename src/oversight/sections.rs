@@ -61,7 +61,8 @@ fn summary(tally: &mut Tally) -> Section {
         total: None,
         cases: false,
     };
-    let acts = take(tally, "acts").table("acts", "Records by kind of act", &["act"], &["records"], Some("acts"));
+    let acts =
+        take(tally, "acts").table("acts", "Records by kind of act", &["act"], &["records"], Some("acts"));
     Section {
         id: "summary",
         title: "In short",
@@ -73,7 +74,8 @@ fn summary(tally: &mut Tally) -> Section {
 }
 
 fn sharing(tally: &mut Tally) -> Section {
-    let mut table = |name, title, head: &'static str, key| take(tally, name).table(name, title, &[head], &OUTCOMES, key);
+    let mut table =
+        |name, title, head: &'static str, key| take(tally, name).table(name, title, &[head], &OUTCOMES, key);
     Section {
         id: "sharing",
         title: "Sharing decisions",
@@ -92,14 +94,21 @@ fn sharing(tally: &mut Tally) -> Section {
 }
 
 fn withheld(tally: &mut Tally) -> Section {
-    let mut reasons = take(tally, "reasons").table("reasons", "Reasons, by organisation", &["reason"], &[], None);
+    let mut reasons =
+        take(tally, "reasons").table("reasons", "Reasons, by organisation", &["reason"], &[], None);
     reasons.heads.push("meaning");
     for row in &mut reasons.rows {
-        let known = ReasonCode::ALL.iter().find(|code| row.labels.first().is_some_and(|label| label == code.code()));
+        let known =
+            ReasonCode::ALL.iter().find(|code| row.labels.first().is_some_and(|label| label == code.code()));
         row.labels.push(known.map_or("", |code| code.text()).to_owned());
     }
-    let overridden =
-        take(tally, "overridden").table("overridden", "Disclosures against a dissent, by the duty that overrode it", &["basis"], &["disclosures"], None);
+    let overridden = take(tally, "overridden").table(
+        "overridden",
+        "Disclosures against a dissent, by the duty that overrode it",
+        &["basis"],
+        &["disclosures"],
+        None,
+    );
     Section {
         id: "withheld",
         title: "Withheld, and why",
@@ -137,7 +146,10 @@ fn inconsistent(tally: &mut Tally) -> Section {
     alike.heads.push("reasons of the withheld");
     for row in &mut alike.rows {
         let found = why.iter().find(|(labels, _)| {
-            labels.iter().zip(&row.labels).all(|(one, other)| one == other || (one.is_empty() && other == "none"))
+            labels
+                .iter()
+                .zip(&row.labels)
+                .all(|(one, other)| one == other || (one.is_empty() && other == "none"))
         });
         row.labels.push(found.map_or(String::new(), |(_, reasons)| reasons.clone()));
     }
@@ -168,15 +180,34 @@ fn disclosures(tally: &mut Tally) -> Section {
         title: "Disclosures",
         about: "What left the gateway: with a notification, or as the answer to a read.",
         tables: vec![
-            take(tally, "disclosed-to").table("disclosed-to", "By organisation", &["organisation"], &ways, key),
+            take(tally, "disclosed-to").table(
+                "disclosed-to",
+                "By organisation",
+                &["organisation"],
+                &ways,
+                key,
+            ),
             take(tally, "disclosed-tier").table("disclosed-tier", "By tier", &["tier"], &ways, key),
-            take(tally, "obligations").table("obligations", "By what was applied to the copy", &["obligation"], &ways, None),
+            take(tally, "obligations").table(
+                "obligations",
+                "By what was applied to the copy",
+                &["obligation"],
+                &ways,
+                None,
+            ),
         ],
     }
 }
 
 fn deliveries(tally: &mut Tally) -> Section {
-    let columns = ["received in time", "received late", "not received", "withheld later", "given up", "replaced or ended"];
+    let columns = [
+        "received in time",
+        "received late",
+        "not received",
+        "withheld later",
+        "given up",
+        "replaced or ended",
+    ];
     let outcomes = std::mem::take(&mut tally.deliveries.outcomes);
     let late = std::mem::take(&mut tally.deliveries.late);
     Section {
@@ -186,7 +217,13 @@ fn deliveries(tally: &mut Tally) -> Section {
                 means that the receiver's system acknowledged it; whether a person has read it is not known here. Late \
                 is later than the response time of the agreement's term; where the term states none, nothing is late.",
         tables: vec![
-            outcomes.table("receipts", "Permitted notifications", &["organisation"], &columns, Some("receipts")),
+            outcomes.table(
+                "receipts",
+                "Permitted notifications",
+                &["organisation"],
+                &columns,
+                Some("receipts"),
+            ),
             Table::of_cases(
                 "late",
                 "Not received, or late",
@@ -270,7 +307,12 @@ fn waiting(tally: &mut Tally) -> Section {
         about: "As it stood at the end of the period, or when the pack was made if that was earlier. A number beside a \
                 Consent counts the decisions of the period that rested on it.",
         tables: vec![
-            Table::of_cases("consents-overdue", "Consents whose review is overdue", &["consent", "status", "due"], consents),
+            Table::of_cases(
+                "consents-overdue",
+                "Consents whose review is overdue",
+                &["consent", "status", "due"],
+                consents,
+            ),
             Table::of_cases(
                 "tasks",
                 "Open Tasks",
@@ -283,7 +325,9 @@ fn waiting(tally: &mut Tally) -> Section {
 }
 
 fn intake(tally: &mut Tally) -> Section {
-    let mut table = |name, title, head: &'static str, columns: &[&str], key| take(tally, name).table(name, title, &[head], columns, key);
+    let mut table = |name, title, head: &'static str, columns: &[&str], key| {
+        take(tally, name).table(name, title, &[head], columns, key)
+    };
     Section {
         id: "intake",
         title: "What came in",
@@ -291,8 +335,20 @@ fn intake(tally: &mut Tally) -> Section {
         tables: vec![
             table("intake", "Submissions", "source", &["taken in", "refused"], Some("intake")),
             table("refusals", "Refused, by first reason", "reason", &["refused"], Some("refusals")),
-            table("held", "Decisions to hold, by reason against it", "reason", &["permit", "quarantine"], None),
-            table("quarantine", "Steps taken in quarantine", "reason", &["kept", "read", "resubmitted", "discarded"], Some("quarantine")),
+            table(
+                "held",
+                "Decisions to hold, by reason against it",
+                "reason",
+                &["permit", "quarantine"],
+                None,
+            ),
+            table(
+                "quarantine",
+                "Steps taken in quarantine",
+                "reason",
+                &["kept", "read", "resubmitted", "discarded"],
+                Some("quarantine"),
+            ),
         ],
     }
 }
@@ -305,10 +361,34 @@ fn accesses(tally: &mut Tally) -> Section {
         about: "Reads and searches by persons and systems, those of the log itself among them; requests that were \
                 turned away; administrative acts; erasures of content.",
         tables: vec![
-            take(tally, "accesses").table("accesses", "Reads and searches", &["organisation"], &columns, Some("accesses")),
-            take(tally, "turned-away").table("turned-away", "Requests refused", &["operation", "organisation"], &["refused"], Some("turned-away")),
-            take(tally, "administration").table("administration", "Administrative acts", &["operation", "organisation"], &["acts"], Some("administration")),
-            take(tally, "erased").table("erased", "Contents erased, by ground", &["ground"], &["erased"], Some("erased")),
+            take(tally, "accesses").table(
+                "accesses",
+                "Reads and searches",
+                &["organisation"],
+                &columns,
+                Some("accesses"),
+            ),
+            take(tally, "turned-away").table(
+                "turned-away",
+                "Requests refused",
+                &["operation", "organisation"],
+                &["refused"],
+                Some("turned-away"),
+            ),
+            take(tally, "administration").table(
+                "administration",
+                "Administrative acts",
+                &["operation", "organisation"],
+                &["acts"],
+                Some("administration"),
+            ),
+            take(tally, "erased").table(
+                "erased",
+                "Contents erased, by ground",
+                &["ground"],
+                &["erased"],
+                Some("erased"),
+            ),
         ],
     }
 }

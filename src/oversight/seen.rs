@@ -101,8 +101,7 @@ impl Seen {
             agents.iter().find(|agent| agent.get("requestor").and_then(Value::as_bool).unwrap_or(false))
         });
         if self.organisation.is_empty() {
-            self.organisation =
-                other.map_or("", |agent| text(agent, "/who/identifier/value")).to_owned();
+            self.organisation = other.map_or("", |agent| text(agent, "/who/identifier/value")).to_owned();
         }
         self.remark = text(event, "/outcomeDesc").to_owned();
         let mut decided = Decided::default();
@@ -157,7 +156,8 @@ impl Decided {
 
     /// Whether it is about sharing with somebody: not the decision to hold, nor an organisation's own record.
     pub fn shares(&self) -> bool {
-        self.recipient != "gateway" && !self.rules.iter().any(|rule| rule == "own-record" || rule == "auditor")
+        self.recipient != "gateway"
+            && !self.rules.iter().any(|rule| rule == "own-record" || rule == "auditor")
     }
 
     /// Whether the question had gone away: another version took its place, or the subscription ended.
@@ -180,7 +180,11 @@ fn from_leaf(leaf: &Value, act: &str) -> Option<Decided> {
         outcome: own(outcome),
         tier: own(text(leaf, "/tier")),
         bases: list(leaf, "basis").iter().filter_map(|basis| basis.as_str().map(str::to_owned)).collect(),
-        agreements: Some(text(leaf, "/agreement")).filter(|text| !text.is_empty()).map(own).into_iter().collect(),
+        agreements: Some(text(leaf, "/agreement"))
+            .filter(|text| !text.is_empty())
+            .map(own)
+            .into_iter()
+            .collect(),
         ..Decided::default()
     })
 }

@@ -4,7 +4,8 @@ use super::pack::Pack;
 
 /// The numbers: section, table, row, column, count (empty where it is withheld), and whether it is withheld.
 pub fn tables(pack: &Pack) -> String {
-    let mut lines: Vec<Vec<String>> = vec![cells(&["section", "table", "row", "column", "count", "withheld"])];
+    let mut lines: Vec<Vec<String>> =
+        vec![cells(&["section", "table", "row", "column", "count", "withheld"])];
     each(pack, |section, table, row, column, cell| {
         let count = if cell.withheld { String::new() } else { cell.count.to_string() };
         let withheld = if cell.withheld { "yes" } else { "" };

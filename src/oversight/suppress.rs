@@ -18,7 +18,8 @@ pub fn suppress(pack: &mut Pack, smallest: u64) {
     for section in &mut pack.sections {
         section.tables.retain(|table| !table.cases);
     }
-    let mut tables: Vec<&mut Table> = pack.sections.iter_mut().flat_map(|section| &mut section.tables).collect();
+    let mut tables: Vec<&mut Table> =
+        pack.sections.iter_mut().flat_map(|section| &mut section.tables).collect();
     for cell in tables.iter_mut().flat_map(|table| cells(table)) {
         cell.records.clear();
         cell.withheld = (1..smallest).contains(&cell.count);
@@ -40,7 +41,8 @@ fn cells(table: &mut Table) -> impl Iterator<Item = &mut Cell> {
 
 /// Withholds every cell that states a number which is withheld elsewhere. Whether that changed anything.
 fn together(tables: &mut [&mut Table]) -> bool {
-    let all = || tables.iter().flat_map(|table| table.rows.iter().chain(&table.total)).flat_map(|row| &row.cells);
+    let all =
+        || tables.iter().flat_map(|table| table.rows.iter().chain(&table.total)).flat_map(|row| &row.cells);
     let withheld: BTreeSet<String> =
         all().filter(|cell| cell.withheld).filter_map(|cell| cell.same.clone()).collect();
     let mut changed = false;
@@ -81,7 +83,8 @@ fn cover(mut line: Vec<&mut Cell>, smallest: u64) -> bool {
             return changed;
         }
         // A zero tells nothing about anybody, so it goes last.
-        let next = line.iter_mut().filter(|cell| !cell.withheld).min_by_key(|cell| (cell.count == 0, cell.count));
+        let next =
+            line.iter_mut().filter(|cell| !cell.withheld).min_by_key(|cell| (cell.count == 0, cell.count));
         let Some(cell) = next else { return changed };
         cell.withheld = true;
         changed = true;
@@ -170,8 +173,13 @@ mod tests {
             let mut pack = pack(&counts, true);
             suppress(&mut pack, SMALLEST);
             let table = &pack.sections[0].tables[0];
-            let withheld: Vec<&Cell> =
-                table.rows.iter().chain(&table.total).flat_map(|row| &row.cells).filter(|c| c.withheld).collect();
+            let withheld: Vec<&Cell> = table
+                .rows
+                .iter()
+                .chain(&table.total)
+                .flat_map(|row| &row.cells)
+                .filter(|c| c.withheld)
+                .collect();
             assert!(withheld.len() >= 2, "{counts:?}");
             for (cell, determined) in withheld.iter().zip(determined(table)) {
                 let small = (1..SMALLEST).contains(&cell.count);
@@ -179,7 +187,8 @@ mod tests {
             }
         }
         // The test can fail: without the second step the number is given away.
-        let mut pack = pack(&[("a", "permit", 9), ("a", "withhold", 2), ("b", "permit", 8), ("b", "withhold", 7)], true);
+        let mut pack =
+            pack(&[("a", "permit", 9), ("a", "withhold", 2), ("b", "permit", 8), ("b", "withhold", 7)], true);
         let table = &mut pack.sections[0].tables[0];
         table.rows[0].cells[1].withheld = true;
         assert_eq!(determined(table), [true]);

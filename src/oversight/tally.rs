@@ -233,7 +233,12 @@ impl Tally {
             .cloned()
             .chain([decided.consents.join(" "), decided.break_glass.to_string()])
             .collect();
-        self.same_facts.entry(facts).or_default().entry(outcome.to_owned()).or_default().push(seen.id.clone());
+        self.same_facts
+            .entry(facts)
+            .or_default()
+            .entry(outcome.to_owned())
+            .or_default()
+            .push(seen.id.clone());
         let alike = vec![
             seen.organisation.clone(),
             decided.tier.clone(),

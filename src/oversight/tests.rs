@@ -1,5 +1,5 @@
 use super::*;
-use crate::audit::{Act, Gateway, Party, StoredLeaf, Target, record_as};
+use crate::audit::{Act, Change, Gateway, Party, QuarantineStep, StoredLeaf, Target, record_as};
 use crate::govern::{Caller, Decision, Facts, Partner, Policy, Request, Role, decide};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -94,7 +94,13 @@ fn decisions_are_counted_by_what_they_rest_on_and_lead_to_their_records() {
     let patient = Some("nhs:9000000009");
     let one = Target::version("Flag", "f1", 1);
     let two = Target::version("Flag", "f2", 1);
-    let act = |decision, target, trigger| Act::Decision { decision, recipient: Some(party), target, patient, trigger };
+    let act = |decision, target, trigger| Act::Decision {
+        decision,
+        recipient: Some(party),
+        target,
+        patient,
+        trigger,
+    };
     log.add(&act(&permitted, one, "intake"), "2026-09-30T23:59:59Z".parse().unwrap());
     log.add(&act(&permitted, one, "intake"), moment(2, 9));
     log.add(&act(&permitted, two, "intake"), moment(2, 10));
@@ -165,6 +171,7 @@ fn an_organisation_reading_its_own_record_shares_nothing() {
         roles: vec![Role::Source],
         source: Some("pas".into()),
         partner: None,
+        address: String::new(),
     };
     let flag = flag("ca1989-s47");
     let facts = Facts {
@@ -180,7 +187,13 @@ fn an_organisation_reading_its_own_record_shares_nothing() {
     let mut log = Log::new();
     let target = Target::version("Flag", "f1", 1);
     let party = Party::from(&caller);
-    let act = Act::Read { caller: party, target, patient: None, purpose: "SAFEGUARDING", decision: Some(&decision) };
+    let act = Act::Read {
+        caller: party,
+        target,
+        patient: None,
+        purpose: "SAFEGUARDING",
+        decision: Some(&decision),
+    };
     log.add(&act, moment(3, 9));
     let pack = log.pack(Standing::default());
     assert_eq!(count(&pack, "key-figures", "sharing decisions", "number"), 0);
@@ -206,6 +219,47 @@ fn what_others_wrote_cannot_break_out_of_the_page_or_the_sheet() {
     assert!(page.contains("records/proof-event-0.json"));
     assert!(tables_sheet(&pack).contains("'=cmd"), "{}", tables_sheet(&pack));
     assert!(records_sheet(&pack).contains("event-0,0,2026-10-02T09:00:00Z,refused"));
+}
+
+#[test]
+fn an_access_report_has_emergencies_and_what_operators_saw_and_nothing_that_nobody_saw() {
+    let mut log = Log::new();
+    let party = Party { id: "key", organisation: "LZZ01", name: "", address: "" };
+    let (target, patient) = (Target::version("Flag", "f1", 1), Some("nhs:9000000009"));
+    let quarantine =
+        |step| Act::Quarantine { caller: Some(party), step, item: "q1", rule: "r", text: "t", patient };
+    for act in [
+        Act::BreakGlass {
+            caller: party,
+            user: "dr-a",
+            role: "consultant",
+            reason: "BTG",
+            text: "unconscious",
+            target,
+            patient,
+            review_due: moment(9, 9),
+        },
+        quarantine(QuarantineStep::Read),
+        quarantine(QuarantineStep::Kept),
+        Act::Changed { caller: party, change: Change::Create, target, patient },
+        Act::Refused {
+            caller: Some(party),
+            operation: "read",
+            rule: "r",
+            text: "t",
+            target: Some(target),
+            patient,
+        },
+    ] {
+        log.add(&act, moment(2, 9));
+    }
+    let found: Vec<Access> = log.leaves.iter().filter_map(Access::of).collect();
+    let told: Vec<(&str, &str, &str)> =
+        found.iter().map(|a| (a.act.as_str(), a.who.as_str(), a.authority.as_str())).collect();
+    let emergency = ("break-glass", "LZZ01 (dr-a)", "role consultant; reason BTG");
+    assert_eq!(told, [emergency, ("quarantine", "LZZ01 (key)", "reason r")]);
+    assert_eq!(found[1].what, "quarantined payload q1");
+    assert!(letter(&found).contains("in an emergency saw Flag/f1/_history/1"));
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl Desk {
             roles: vec![Role::Source],
             partner: None,
             source: Some(self.source.clone()),
+            address: String::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `sgw audit erase`.
 
 use super::super::say;
-use crate::audit::{Act, Gateway, Party, record};
+use crate::audit::{Act, Party, record};
 use crate::config::Settings;
 use crate::store::{AuditQuery, Erasure, Options, SharedStore, SqliteStore, Work};
 use jiff::Timestamp;
@@ -12,12 +12,7 @@ pub(super) async fn run(settings: &Settings, patient: &str, ground: &str, by: &s
     let failed = |error: crate::store::StoreError| error.to_string();
     let options = Options::at(&settings.gateway.database);
     let store: SharedStore = Arc::new(SqliteStore::open(options, Timestamp::now()).await.map_err(failed)?);
-    let gateway = Gateway {
-        organisation: settings.gateway.organisation.clone(),
-        name: settings.gateway.name.clone(),
-        device: "sgw".to_owned(),
-        address: String::new(),
-    };
+    let gateway = super::recorder(settings);
     let actor = Party { id: by, organisation: &settings.gateway.organisation, name: "", address: "" };
     let mut erased = 0;
     loop {
@@ -35,6 +30,7 @@ pub(super) async fn run(settings: &Settings, patient: &str, ground: &str, by: &s
         erased += page.len();
         store.commit(work).await.map_err(failed)?;
     }
+    super::correct::seal(&store, settings).await?;
     store.close().await.map_err(failed)?;
     say(&format!("{erased} events erased; their leaves, and a record of each erasure, stay"));
     Ok(true)

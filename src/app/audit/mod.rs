@@ -1,12 +1,15 @@
 //! `sgw audit`: verify the log, prove records, export it, say who saw what, erase content.
 
 mod access;
+mod correct;
 mod erase;
 mod export;
 mod prove;
 mod verify;
 
 pub use verify::{summary, verify_site};
+
+use correct::recorder;
 
 use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain};
 use crate::audit::VerifierKey;
@@ -57,6 +60,9 @@ enum Action {
     Access {
         /// The patient: an NHS number, or `local:SYSTEM|VALUE`.
         patient: String,
+        /// Tab-separated text, JSON, or words for the person who asked.
+        #[arg(long, value_enum, default_value = "text")]
+        form: Form,
     },
     /// Erase the content of every event about one patient; the tree stays, and each erasure is recorded. Stop the
     /// gateway first.
@@ -70,6 +76,32 @@ enum Action {
         #[arg(long)]
         by: String,
     },
+    /// Put a corrected event in the place of a wrong one, whose content is erased; the tree stays, and both are
+    /// recorded. Stop the gateway first.
+    Correct {
+        /// The id of the AuditEvent that is wrong.
+        id: String,
+        /// A file with the corrected AuditEvent.
+        #[arg(long)]
+        event: PathBuf,
+        /// The ground on which it is corrected.
+        #[arg(long)]
+        ground: String,
+        /// Who corrects.
+        #[arg(long)]
+        by: String,
+    },
+}
+
+/// How the report of accesses is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// A line for each access, tab-separated.
+    Text,
+    /// JSON.
+    Json,
+    /// Words for the person who asked.
+    Letter,
 }
 
 /// Runs `sgw audit …`. Exit codes: 0 done, 1 the log does not verify, 2 it could not be looked at.
@@ -114,7 +146,10 @@ async fn act(args: Args) -> Result<bool, String> {
             let store = read_only(&settings).await?;
             export::run(&store, &out).await
         }
-        Action::Access { patient } => access::run(&read_only(&settings).await?, &patient_key(&patient)).await,
+        Action::Access { patient, form } => {
+            access::run(&read_only(&settings).await?, &patient_key(&patient), form).await
+        }
+        Action::Correct { id, event, ground, by } => correct::run(&settings, &id, &event, &ground, &by).await,
         Action::Erase { patient, ground, by } => {
             erase::run(&settings, &patient_key(&patient), &ground, &by).await
         }
@@ -126,7 +161,7 @@ async fn read_only(settings: &Settings) -> Result<SharedStore, String> {
     Ok(Arc::new(store.map_err(|error| error.to_string())?))
 }
 
-fn public_key(settings: &Settings, given: Option<&str>) -> Result<VerifierKey, String> {
+pub(super) fn public_key(settings: &Settings, given: Option<&str>) -> Result<VerifierKey, String> {
     let beside = settings.audit.key.with_extension("pub");
     let text = match given {
         Some(text) if !Path::new(text).is_file() => text.to_owned(),

@@ -2,7 +2,7 @@
 
 use super::super::say;
 use super::super::sealing::each_leaf;
-use crate::audit::{Checkpoint, Hash, Proof, StoredLeaf, VerifierKey};
+use crate::audit::{Checkpoint, Proof, StoredLeaf, Tree, VerifierKey};
 use crate::store::SharedStore;
 use std::path::Path;
 
@@ -16,10 +16,10 @@ pub(super) async fn run(
     let latest = store.latest_checkpoint().await.map_err(|error| error.to_string())?;
     let latest = latest.ok_or("no checkpoint was signed yet: the gateway signs one within a minute")?;
     let checkpoint = Checkpoint::parse(&latest.note, key).map_err(|error| error.to_string())?;
-    let mut hashes: Vec<Hash> = Vec::new();
+    let mut tree = Tree::new();
     let mut found: Vec<StoredLeaf> = Vec::new();
     let read = each_leaf(store, 0, |leaf| {
-        hashes.push(leaf.leaf_hash);
+        tree.push(leaf.leaf_hash);
         if ids.contains(&leaf.id) {
             found.push(leaf);
         }
@@ -32,7 +32,7 @@ pub(super) async fn run(
             all = false;
             continue;
         };
-        let Some(proof) = Proof::make(leaf, &hashes, &checkpoint) else {
+        let Some(proof) = Proof::make(leaf, &tree, &checkpoint) else {
             say(&format!(
                 "{id}: not covered yet, or not as signed, by the checkpoint over {}",
                 checkpoint.size

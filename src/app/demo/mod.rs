@@ -8,6 +8,7 @@ mod world;
 
 use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain, say};
 use observe::Observed;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use world::World;
 
@@ -17,6 +18,9 @@ pub struct Args {
     /// Leave the gateway and the partners running afterwards, and print addresses and keys.
     #[arg(long)]
     keep: bool,
+    /// Write the site to this new folder and leave it there, so that its log can be looked at afterwards.
+    #[arg(long)]
+    folder: Option<PathBuf>,
 }
 
 /// Why the story could not be told to its end.
@@ -51,7 +55,7 @@ pub fn run(args: Args) -> ExitCode {
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
-    match runtime.block_on(tell(args.keep)) {
+    match runtime.block_on(tell(args.keep, args.folder)) {
         Ok(observed) => verdict(&observed),
         Err(error) => {
             complain(&error.to_string());
@@ -73,9 +77,9 @@ fn verdict(observed: &Observed) -> ExitCode {
     ExitCode::from(ANSWER_IS_NO)
 }
 
-async fn tell(keep: bool) -> Result<Observed, StoryError> {
+async fn tell(keep: bool, folder: Option<PathBuf>) -> Result<Observed, StoryError> {
     let mut observed = Observed::default();
-    let mut world = World::start(&mut observed).await?;
+    let mut world = World::start(&mut observed, folder).await?;
     story::tell(&mut world, &mut observed).await?;
     if keep {
         world.show_the_way_in();

@@ -25,6 +25,7 @@ pub async fn tell(world: &mut World, observed: &mut Observed) -> Result<(), Stor
     invalid_payload(world, observed).await?;
     no_lawful_basis(world, observed).await?;
     outage(world, observed).await?;
+    asked_and_refused(world, observed).await?;
     proof(world, observed).await
 }
 
@@ -160,6 +161,28 @@ async fn outage(world: &mut World, observed: &mut Observed) -> Result<(), StoryE
         let text = format!("{}: event numbers run from 1 to {} without a gap", partner.id, numbers.len());
         observed.expect(numbers == expected, &text);
     }
+    Ok(())
+}
+
+async fn asked_and_refused(world: &World, observed: &mut Observed) -> Result<(), StoryError> {
+    observed.step("The housing provider asks for the alerts that the Consent keeps from it");
+    let hub = world.partner("hub").received();
+    let kept_back = hub
+        .iter()
+        .flat_map(|notification| flags(&notification.bundle))
+        .filter(|flag| fact(flag).starts_with("SCR-AFTER") || fact(flag).starts_with("SCR-WHILE"))
+        .map(|flag| format!("/fhir/Flag/{}", id(flag)));
+    let unknown = world.desk.get("housing", "/fhir/Flag/no-such-flag").await?;
+    let (mut asked, mut alike) = (0, unknown.status.as_u16() == 404);
+    for path in kept_back {
+        let answer = world.desk.get("housing", &path).await?;
+        asked += 1;
+        alike &= answer.status == unknown.status && answer.body == unknown.body;
+    }
+    observed.tell("answered", &format!("{} to {asked} requests", unknown.status));
+    let text =
+        "each is answered as if there were no such record, and the refusal is recorded with its reason";
+    observed.expect(alike && asked > 3, text);
     Ok(())
 }
 

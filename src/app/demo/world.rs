@@ -22,6 +22,7 @@ pub struct World {
     site: Site,
     gateway: Running,
     folder: PathBuf,
+    leave: bool,
 }
 
 const PARTNERS: [(&str, &str); 3] = [
@@ -32,8 +33,10 @@ const PARTNERS: [(&str, &str); 3] = [
 
 impl World {
     /// Writes the site, starts the partners and the gateway, and lets each partner subscribe.
-    pub async fn start(observed: &mut Observed) -> Result<World, StoryError> {
-        let folder = std::env::temp_dir().join(format!("sgw-demo-{}", uuid::Uuid::new_v4()));
+    pub async fn start(observed: &mut Observed, given: Option<PathBuf>) -> Result<World, StoryError> {
+        let leave = given.is_some();
+        let folder =
+            given.unwrap_or_else(|| std::env::temp_dir().join(format!("sgw-demo-{}", uuid::Uuid::new_v4())));
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let site =
             site::write(&folder, any_port, any_port).map_err(|error| StoryError::Start(error.to_string()))?;
@@ -51,7 +54,7 @@ impl World {
             say(&format!("   {id:<10} {name}, {}", partner.endpoint()));
             partners.push(partner);
         }
-        let world = World { desk, partners, site, gateway, folder };
+        let world = World { desk, partners, site, gateway, folder, leave };
         observed.step("Three partners subscribe to safeguarding Flags");
         for partner in &world.partners {
             world.subscribe(partner, observed).await?;
@@ -116,7 +119,12 @@ impl World {
         );
         say("");
         say("Where to go next: README.md, \"By hand\": sgw init site; sgw serve --config site/sgw.toml");
-        std::fs::remove_dir_all(&self.folder)?;
+        if self.leave {
+            let config = self.site.settings.display();
+            say(&format!("The log it left: sgw audit verify --config {config}"));
+        } else {
+            std::fs::remove_dir_all(&self.folder)?;
+        }
         Ok(())
     }
 }

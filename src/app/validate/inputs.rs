@@ -85,7 +85,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().to_str().unwrap().to_owned();
         std::fs::write(folder.path().join("notes.txt"), "x").unwrap();
-        assert!(find(std::slice::from_ref(&name)).unwrap_err().ends_with("holds no .json, .xml or .ndjson file"));
+        assert!(
+            find(std::slice::from_ref(&name)).unwrap_err().ends_with("holds no .json, .xml or .ndjson file")
+        );
         std::fs::create_dir(folder.path().join("deep")).unwrap();
         std::fs::write(folder.path().join("deep/a.json"), "{}").unwrap();
         let found = find(&[name]).unwrap();
