@@ -114,10 +114,10 @@ fn section(page: &mut String, section: &Section, links: &Links) {
             page.push_str(&format!("<p class=\"none\">{}: none.</p>\n", escape(one.title)));
             continue;
         }
+        table(page, one, links);
         if let Some(chart) = chart::chart(one) {
             page.push_str(&chart);
         }
-        table(page, one, links);
     }
     page.push_str("</section>\n");
 }
