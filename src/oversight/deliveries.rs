@@ -1,6 +1,6 @@
 //! What became of each notification that was permitted: received in time, late, withheld later, given up, or open.
 
-use super::pack::Gathered;
+use super::pack::{Case, Gathered};
 use super::seen::Seen;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
@@ -14,15 +14,13 @@ struct Open {
     terms: Vec<String>,
 }
 
-/// A notification that was not received, or late: who, what, when permitted, when received, which records.
-pub(super) type Case = (Vec<String>, Vec<String>);
-
 /// Notifications permitted in the period, matched with what became of them in the order of the log.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
     response_times: BTreeMap<String, u64>,
     open: BTreeMap<(String, String), VecDeque<Open>>,
     pub outcomes: Gathered,
+    /// Those not received, or late: state, who, what, when permitted, when received.
     pub late: Vec<Case>,
 }
 

@@ -33,9 +33,9 @@ const STYLE: &str = "\
 max-width:64rem;padding:1rem 1.5rem 4rem}a{color:#0b4f9e}a:focus-visible,summary:focus-visible{outline:3px solid #0b4f9e;\
 outline-offset:2px}h1{font-size:1.9rem;line-height:1.2}h2{margin-top:3rem;border-top:3px solid #12202f;padding-top:.6rem}\
 table{border-collapse:collapse;margin:1rem 0;width:100%}caption{text-align:left;font-weight:700;padding:.4rem 0}\
-th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid #c3ccd6;overflow-wrap:anywhere}\
+th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid #c3ccd6}.wide{overflow-x:auto}\
 thead th{background:#e8edf3}tbody th{font-weight:400}tfoot th,tfoot td{font-weight:700;border-top:2px solid #12202f}\
-td.n{white-space:nowrap}details ul{margin:.3rem 0;padding-left:1.1rem;font-size:.85rem;white-space:normal}\
+td.n{white-space:nowrap}details ul{margin:.3rem 0;padding-left:1.1rem;font-size:.85rem;white-space:normal}li{overflow-wrap:anywhere}\
 summary{cursor:pointer}.chart{width:100%;max-width:46rem;height:auto;margin:.5rem 0}.chart text{font:14px system-ui,sans-serif;\
 fill:#12202f}.none{color:#44525f}.note{background:#fff5d6;border-left:5px solid #b98300;padding:.6rem 1rem}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{font-weight:700}dd{margin:0;overflow-wrap:anywhere}\
@@ -124,7 +124,7 @@ fn section(page: &mut String, section: &Section, links: &Links) {
 
 fn table(page: &mut String, table: &Table, links: &Links) {
     page.push_str(&format!(
-        "<table id=\"table-{}\">\n<caption>{}</caption>\n<thead><tr>",
+        "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"{1}\"><table id=\"table-{0}\">\n<caption>{1}</caption>\n<thead><tr>",
         table.id,
         escape(table.title)
     ));
@@ -144,7 +144,7 @@ fn table(page: &mut String, table: &Table, links: &Links) {
         row(page, &total, links);
         page.push_str("</tfoot>\n");
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></div>\n");
 }
 
 fn row(page: &mut String, row: &Row, links: &Links) {

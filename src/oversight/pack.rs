@@ -151,6 +151,9 @@ impl Cell {
     }
 }
 
+/// A single case: its labels, and the records that tell it.
+pub(crate) type Case = (Vec<String>, Vec<String>);
+
 /// Records gathered under labels and columns, to become a table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gathered {
@@ -232,7 +235,7 @@ impl Table {
         id: &'static str,
         title: &'static str,
         heads: &[&'static str],
-        cases: Vec<(Vec<String>, Vec<String>)>,
+        cases: Vec<Case>,
     ) -> Table {
         let row = |(labels, records)| Row { labels, cells: vec![Cell::of(records)] };
         Table {

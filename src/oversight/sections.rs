@@ -1,6 +1,6 @@
 //! The parts of a pack, in the order in which they are read.
 
-use super::pack::{Cell, Gathered, Row, Section, Table};
+use super::pack::{Case, Cell, Gathered, Row, Section, Table};
 use super::tally::Tally;
 use crate::govern::ReasonCode;
 
@@ -10,7 +10,7 @@ const DECISIONS: Option<&str> = Some("decisions");
 
 pub(super) fn all(tally: &mut Tally) -> Vec<Section> {
     tally.deliveries.finish();
-    let mut sections = vec![
+    vec![
         summary(tally),
         sharing(tally),
         withheld(tally),
@@ -21,18 +21,14 @@ pub(super) fn all(tally: &mut Tally) -> Vec<Section> {
         waiting(tally),
         intake(tally),
         accesses(tally),
-    ];
-    for section in &mut sections {
-        section.tables.retain(|table| !table.rows.is_empty() || !table.cases);
-    }
-    sections
+    ]
 }
 
 fn take(tally: &mut Tally, name: &'static str) -> Gathered {
     tally.by.remove(name).unwrap_or_default()
 }
 
-fn cases(tally: &mut Tally, name: &'static str) -> Vec<(Vec<String>, Vec<String>)> {
+fn cases(tally: &mut Tally, name: &'static str) -> Vec<Case> {
     tally.cases.remove(name).unwrap_or_default()
 }
 

@@ -1,7 +1,7 @@
 //! Taking in what the log says about a period, and what the store holds beside it.
 
 use super::deliveries::Deliveries;
-use super::pack::{FORMAT, Gathered, LogState, Pack, RecordLine, Section};
+use super::pack::{Case, FORMAT, Gathered, LogState, Pack, RecordLine, Section};
 use super::period::Period;
 use super::sections;
 use super::seen::{Decided, Seen};
@@ -72,7 +72,7 @@ pub struct Tally {
     pub(super) by: BTreeMap<&'static str, Gathered>,
     pub(super) same_facts: BTreeMap<Vec<String>, BTreeMap<String, Vec<String>>>,
     pub(super) like_cases: BTreeMap<Vec<String>, LikeCases>,
-    pub(super) cases: BTreeMap<&'static str, Vec<(Vec<String>, Vec<String>)>>,
+    pub(super) cases: BTreeMap<&'static str, Vec<Case>>,
     pub(super) consent_records: BTreeMap<String, Vec<String>>,
     pub(super) deliveries: Deliveries,
     records: BTreeMap<String, RecordLine>,
