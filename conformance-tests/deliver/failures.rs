@@ -42,8 +42,7 @@ async fn a_consent_withdrawn_while_events_wait_stops_the_rest() {
     house.subscribe("s", "ed", &first.endpoint(), "full-resource").await;
     let deliverer = house.deliver(settings()).await;
     house.wait_status("s", "active").await;
-    drop(first);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    first.stop().await;
     for _ in 0..10 {
         house.flag("local:p|1", "f1", &["s"]).await;
         house.flag("local:p|2", "f2", &["s"]).await;

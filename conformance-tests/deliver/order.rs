@@ -133,8 +133,7 @@ async fn a_partner_that_was_down_receives_everything_in_order_when_it_is_back() 
     house.subscribe("s", "hub", &first.endpoint(), "full-resource").await;
     let deliverer = house.deliver(settings()).await;
     house.wait_status("s", "active").await;
-    drop(first);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    first.stop().await;
     for _ in 0..10 {
         house.flag("local:p|1", "f1", &["s"]).await;
     }

@@ -103,7 +103,10 @@ async fn errors_say_where_and_by_which_rule() {
     let wrong = String::from_utf8(message("E-1")).unwrap().replace("9000000009", "9000000008");
     let answer = ask(&mut stream, wrong.as_bytes()).await;
     assert_eq!(code(&answer), "AE");
-    assert!(answer.contains("|102^Data type error^HL70357|E|"), "{answer}");
+    assert!(
+        answer.contains("\rERR||PID^1^3^2^1|102^Data type error^HL70357|E|"),
+        "ERR-2 names the place: {answer}"
+    );
     assert!(!answer.contains("9000000008"), "no patient value: {answer}");
     let unsupported =
         String::from_utf8(message("E-2")).unwrap().replace("ADT^A08^ADT_A01", "QBP^Q22^QBP_Q21");

@@ -159,3 +159,39 @@ async fn too_much_at_once_is_refused_at_once_and_for_others_in_turn() {
     assert!(refused.iter().all(|reply| reply.header("retry-after") == "1"));
     send("pas").await.expect(200);
 }
+
+/// A known party's request that is refused for its form leaves a record, whatever the address.
+#[tokio::test]
+async fn refusals_of_form_are_recorded_where_the_party_is_known() {
+    let gateway = TestGateway::new().await;
+    let json = "application/json";
+    let cases: [(&str, &str, &str, &str, &str, u16); 12] = [
+        ("GET", "/fhir/Flag?nonsense=1", "scr", "", "", 400),
+        ("GET", "/fhir/Flag?_format=turtle", "scr", "", "", 406),
+        ("GET", "/fhir/Basic/x", "hub", "", "", 404),
+        ("GET", "/quarantine?colour=red", "operator", "", "", 400),
+        ("GET", "/deliveries?state=lost", "operator", "", "", 400),
+        ("POST", "/deliveries/$replay", "operator", json, "{}", 400),
+        ("POST", "/fhir/Flag/$validate", "tester", "text/plain", "x", 415),
+        ("POST", "/fhir/Flag/$validate", "tester", FHIR, "{", 400),
+        ("GET", "/fhir/Subscription/x/$events?eventsSinceNumber=first", "hub", "", "", 400),
+        ("POST", "/submissions/pas", "pas", "text/plain", "x", 415),
+        ("POST", "/submissions/pas", "pas", HL7, "x", 400),
+        ("POST", "/submissions/ehr", "scr", json, "{}", 403),
+    ];
+    for (method, path, holder, media_type, body, status) in cases {
+        let before = gateway.audits(None).await.len();
+        let ask = gateway.request(method.parse().unwrap(), path).key(holder).body(body);
+        let ask = if media_type.is_empty() { ask } else { ask.header("content-type", media_type) };
+        let reply = ask.send().await;
+        assert_eq!(reply.status.as_u16(), status, "{method} {path}: {}", reply.text);
+        let after = gateway.audits(None).await;
+        assert_eq!(after.len(), before + 1, "{method} {path} leaves one record");
+        assert!(after[0].kind.ends_with("refused"), "{method} {path}: {}", after[0].kind);
+        assert!(after[0].canonical.as_deref().unwrap().contains(holder), "{method} {path}");
+    }
+    // Nobody is known: nothing is recorded, and nobody can fill the log from outside.
+    let before = gateway.audits(None).await.len();
+    gateway.request(Method::GET, "/fhir/Flag/x").header("x-api-key", "wrong").send().await.expect(401);
+    assert_eq!(gateway.audits(None).await.len(), before);
+}

@@ -38,8 +38,15 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
     gate.allow(caller, &[Role::Operator], "deliveries-list").await?;
+    let asked = gate.settle(caller, "deliveries-list", asked(query.as_deref().unwrap_or(""))).await?;
+    let found = gate.exchange.deliveries(caller, asked, Timestamp::now()).await?;
+    let items: Vec<Value> = found.iter().map(item).collect();
+    Ok(text(StatusCode::OK, JSON, json!({"item": items}).to_string()))
+}
+
+fn asked(query: &str) -> Result<IntentQuery, ApiError> {
     let mut asked = IntentQuery { limit: 100, ..IntentQuery::default() };
-    for (name, value) in parameters::decode(query.as_deref().unwrap_or("")) {
+    for (name, value) in parameters::decode(query) {
         let wrong = || malformed(format!("`{name}` cannot be read"));
         match name.as_str() {
             "subscription" => asked.subscription = Some(value),
@@ -54,9 +61,7 @@ pub(super) async fn list(
             _ => return Err(malformed(format!("the parameter `{name}` is not known here"))),
         }
     }
-    let found = gate.exchange.deliveries(caller, asked, Timestamp::now()).await?;
-    let items: Vec<Value> = found.iter().map(item).collect();
-    Ok(text(StatusCode::OK, JSON, json!({"item": items}).to_string()))
+    Ok(asked)
 }
 
 /// What `POST /deliveries/$replay` takes.
@@ -83,16 +88,20 @@ pub(super) async fn replay(
     let caller = &authenticated.caller;
     gate.allow(caller, &[Role::Operator], "replay").await?;
     let bytes = gate.body(caller, &headers, body, "replay").await?;
-    let asked: Replay = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+    let selection = gate.settle(caller, "replay", selection(&bytes)).await?;
+    let count = gate.exchange.replay(caller, &selection, Timestamp::now()).await?;
+    Ok(text(StatusCode::OK, JSON, json!({"replayed": count}).to_string()))
+}
+
+fn selection(bytes: &[u8]) -> Result<Selection, ApiError> {
+    let asked: Replay = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
     let Replay { event, subscription, from, until, delivered, withheld } = asked;
     if event.is_none() && subscription.is_none() && from.is_none() {
         return Err(malformed("one of `event`, `subscription` and `from` is needed"));
     }
     let event = event.map(|id| Uuid::parse_str(&id)).transpose();
     let event = event.map_err(|_| malformed("`event` is not the id of an event"))?;
-    let selection = Selection { event, subscription, from, until, delivered, withheld };
-    let count = gate.exchange.replay(caller, &selection, Timestamp::now()).await?;
-    Ok(text(StatusCode::OK, JSON, json!({"replayed": count}).to_string()))
+    Ok(Selection { event, subscription, from, until, delivered, withheld })
 }
 
 fn item(intent: &Intent) -> Value {

@@ -6,7 +6,7 @@ use super::body;
 use super::configuration::Reload;
 use super::context::RequestId;
 use super::settings::HttpSettings;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Refusal};
 use crate::govern::{Caller, Role};
 use arc_swap::ArcSwap;
 use axum::body::Body;
@@ -87,6 +87,29 @@ impl Gate {
         match body::read(content, headers, &self.settings).await {
             Ok(bytes) => Ok(bytes),
             Err(error) => Err(self.refused(caller, operation, error).await),
+        }
+    }
+
+    /// Records refusals of form, which the exchange leaves to its doors; the others are recorded where they are decided.
+    pub(super) async fn settle<T>(
+        &self,
+        caller: &Caller,
+        operation: &str,
+        result: Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        match result {
+            Err(
+                error @ (ApiError::MediaType { .. }
+                | ApiError::NotAcceptable
+                | ApiError::Refused(
+                    Refusal::Unreadable { .. }
+                    | Refusal::Malformed { .. }
+                    | Refusal::Forbidden { .. }
+                    | Refusal::UnknownType { .. }
+                    | Refusal::Precondition { .. },
+                )),
+            ) => Err(self.refused(caller, operation, error).await),
+            other => other,
         }
     }
 

@@ -35,9 +35,10 @@ pub(super) async fn validate(
     body: Body,
 ) -> Result<Response, ApiError> {
     let query = query.as_deref().unwrap_or("");
-    require_acceptable(&headers, Some(query))?;
     let bytes = gate.body(&authenticated.caller, &headers, body, "$validate").await?;
-    run(&gate, &resource_type, None, query, &headers, &bytes)
+    let result = require_acceptable(&headers, Some(query))
+        .and_then(|()| run(&gate, &resource_type, None, query, &headers, &bytes));
+    gate.settle(&authenticated.caller, "$validate", result).await
 }
 
 /// `POST /fhir/{type}/{id}/$validate`.
@@ -50,9 +51,10 @@ pub(super) async fn validate_instance(
     body: Body,
 ) -> Result<Response, ApiError> {
     let query = query.as_deref().unwrap_or("");
-    require_acceptable(&headers, Some(query))?;
     let bytes = gate.body(&authenticated.caller, &headers, body, "$validate").await?;
-    run(&gate, &resource_type, Some(&id), query, &headers, &bytes)
+    let result = require_acceptable(&headers, Some(query))
+        .and_then(|()| run(&gate, &resource_type, Some(&id), query, &headers, &bytes));
+    gate.settle(&authenticated.caller, "$validate", result).await
 }
 
 fn run(

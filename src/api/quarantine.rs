@@ -26,8 +26,16 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
     gate.allow(caller, &[Role::Operator], "quarantine-list").await?;
+    let asked = asked(query.as_deref().unwrap_or(""));
+    let asked = gate.settle(caller, "quarantine-list", asked).await?;
+    let found = gate.exchange.quarantine_list(caller, asked, Timestamp::now()).await?;
+    let items: Vec<Value> = found.iter().map(item).collect();
+    Ok(text(StatusCode::OK, JSON, json!({"item": items}).to_string()))
+}
+
+fn asked(query: &str) -> Result<QuarantineQuery, ApiError> {
     let mut asked = QuarantineQuery { limit: 50, ..QuarantineQuery::default() };
-    for (name, value) in parameters::decode(query.as_deref().unwrap_or("")) {
+    for (name, value) in parameters::decode(query) {
         match name.as_str() {
             "source" => asked.source = Some(value),
             "organisation" => asked.organisation = Some(value),
@@ -42,9 +50,7 @@ pub(super) async fn list(
             _ => return Err(malformed(format!("the parameter `{name}` is not known here"))),
         }
     }
-    let found = gate.exchange.quarantine_list(caller, asked, Timestamp::now()).await?;
-    let items: Vec<Value> = found.iter().map(item).collect();
-    Ok(text(StatusCode::OK, JSON, json!({"item": items}).to_string()))
+    Ok(asked)
 }
 
 /// `GET /quarantine/{id}`: the findings, without the payload.

@@ -44,7 +44,7 @@ pub(super) async fn create(
             _ => gate.exchange.create(caller, &resource_type, &bytes, &condition, now).await?,
         })
     };
-    let written = settle(&gate, caller, "create", result.await).await?;
+    let written = gate.settle(caller, "create", result.await).await?;
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(answer_write(&gate, status, &written, &headers))
 }
@@ -72,31 +72,8 @@ pub(super) async fn update(
             _ => gate.exchange.update(caller, &resource_type, &id, &bytes, &condition, now).await?,
         })
     };
-    let written = settle(&gate, caller, "update", result.await).await?;
+    let written = gate.settle(caller, "update", result.await).await?;
     Ok(answer_write(&gate, StatusCode::OK, &written, &headers))
-}
-
-/// Records refusals of form, which the exchange leaves to its doors; the others are recorded where they are decided.
-async fn settle<T>(
-    gate: &Gate,
-    caller: &Caller,
-    operation: &str,
-    result: Result<T, ApiError>,
-) -> Result<T, ApiError> {
-    match result {
-        Err(
-            error @ (ApiError::MediaType { .. }
-            | ApiError::NotAcceptable
-            | ApiError::Refused(
-                Refusal::Unreadable { .. }
-                | Refusal::Malformed { .. }
-                | Refusal::Forbidden { .. }
-                | Refusal::UnknownType { .. }
-                | Refusal::Precondition { .. },
-            )),
-        ) => Err(gate.refused(caller, operation, error).await),
-        other => other,
-    }
 }
 
 /// `GET /fhir/{type}/{id}`.
@@ -107,8 +84,11 @@ pub(super) async fn read(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    require_acceptable(&headers, query.as_deref())?;
-    read_one(&gate, &authenticated.caller, &resource_type, &id, None, &headers).await
+    let result = async {
+        require_acceptable(&headers, query.as_deref())?;
+        read_one(&gate, &authenticated.caller, &resource_type, &id, None, &headers).await
+    };
+    gate.settle(&authenticated.caller, "read", result.await).await
 }
 
 /// `GET /fhir/{type}/{id}/_history/{vid}`.
@@ -119,9 +99,12 @@ pub(super) async fn read_version(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    require_acceptable(&headers, query.as_deref())?;
-    let version = version.parse().map_err(|_| ApiError::Refused(Refusal::NotFound))?;
-    read_one(&gate, &authenticated.caller, &resource_type, &id, Some(version), &headers).await
+    let result = async {
+        require_acceptable(&headers, query.as_deref())?;
+        let version = version.parse().map_err(|_| ApiError::Refused(Refusal::NotFound))?;
+        read_one(&gate, &authenticated.caller, &resource_type, &id, Some(version), &headers).await
+    };
+    gate.settle(&authenticated.caller, "read", result.await).await
 }
 
 async fn read_one(
@@ -166,9 +149,12 @@ pub(super) async fn history(
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
     gate.allow(caller, &[Role::Subscriber, Role::Source], "history").await?;
-    require_acceptable(&headers, query.as_deref())?;
-    let purpose = parameters::purpose(&headers);
-    let page = gate.exchange.history(caller, &resource_type, &id, purpose, Timestamp::now()).await?;
+    let result = async {
+        require_acceptable(&headers, query.as_deref())?;
+        let purpose = parameters::purpose(&headers);
+        Ok(gate.exchange.history(caller, &resource_type, &id, purpose, Timestamp::now()).await?)
+    };
+    let page = gate.settle(caller, "history", result.await).await?;
     let base = gate.exchange.fhir_base();
     let entries: Vec<Value> = page
         .found
@@ -200,9 +186,12 @@ pub(super) async fn search(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    require_acceptable(&headers, query.as_deref())?;
-    let pairs = parameters::decode(query.as_deref().unwrap_or(""));
-    search_for(&gate, &authenticated.caller, &resource_type, &pairs, &headers).await
+    let result = async {
+        require_acceptable(&headers, query.as_deref())?;
+        let pairs = parameters::decode(query.as_deref().unwrap_or(""));
+        search_for(&gate, &authenticated.caller, &resource_type, &pairs, &headers).await
+    };
+    gate.settle(&authenticated.caller, "search", result.await).await
 }
 
 /// `POST /fhir/{type}/_search`, which keeps identifiers out of addresses and logs.
@@ -214,12 +203,15 @@ pub(super) async fn search_by_form(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    require_acceptable(&headers, query.as_deref())?;
     let caller = &authenticated.caller;
     let bytes = gate.body(caller, &headers, body, "search").await?;
-    let mut pairs = parameters::decode(query.as_deref().unwrap_or(""));
-    pairs.extend(parameters::decode(&String::from_utf8_lossy(&bytes)));
-    search_for(&gate, caller, &resource_type, &pairs, &headers).await
+    let result = async {
+        require_acceptable(&headers, query.as_deref())?;
+        let mut pairs = parameters::decode(query.as_deref().unwrap_or(""));
+        pairs.extend(parameters::decode(&String::from_utf8_lossy(&bytes)));
+        search_for(&gate, caller, &resource_type, &pairs, &headers).await
+    };
+    gate.settle(caller, "search", result.await).await
 }
 
 async fn search_for(

@@ -72,8 +72,15 @@ pub(super) async fn events(
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
     gate.allow(caller, &[Role::Subscriber], "$events").await?;
+    let pairs = asked(&gate, &authenticated, query.as_deref(), &headers, body).await;
+    let wanted = gate.settle(caller, "$events", pairs.and_then(wanted)).await?;
+    let answer = gate.exchange.subscription_events(caller, &id, wanted, Timestamp::now()).await?;
+    Ok(fhir(StatusCode::OK, &answer))
+}
+
+fn wanted(pairs: Pairs) -> Result<EventsQuery, ApiError> {
     let mut wanted = EventsQuery::default();
-    for (name, value) in asked(&gate, &authenticated, query.as_deref(), &headers, body).await? {
+    for (name, value) in pairs {
         let number = || value.parse::<u64>().map_err(|_| malformed(format!("`{name}` is not a number")));
         match name.as_str() {
             "eventsSinceNumber" => wanted.since = Some(number()?),
@@ -85,8 +92,7 @@ pub(super) async fn events(
             _ => {}
         }
     }
-    let answer = gate.exchange.subscription_events(caller, &id, wanted, Timestamp::now()).await?;
-    Ok(fhir(StatusCode::OK, &answer))
+    Ok(wanted)
 }
 
 /// What is asked for: names and values of the query string, and of `Parameters` in the body.

@@ -14,6 +14,7 @@ mod profiles;
 mod receive;
 mod review;
 mod reload;
+pub mod resume;
 mod serve;
 mod site;
 mod snapshot;

@@ -1,9 +1,10 @@
 //! Sealing the log: a signed checkpoint at most so many seconds after it grew, kept in the store and in the witness
 //! folder.
 
+use super::resume::{self, Resumed, Unread};
 use super::witness::{Said, Witnesses};
 use crate::audit::{
-    self, Act, Checkpoint, Finding, Frontier, LogCheck, Party, Settings, SignError, Signer, StoredLeaf,
+    self, Act, Checkpoint, Finding, Frontier, Party, Settings, SignError, Signer, StoredLeaf,
 };
 use crate::store::{self, SharedStore, StoreError, Work};
 use jiff::Timestamp;
@@ -68,6 +69,8 @@ pub struct Sealer {
     store: SharedStore,
     signer: Signer,
     frontier: Frontier,
+    place: PathBuf,
+    unread: Option<Unread>,
     witness: PathBuf,
     every: Duration,
     witnesses: Option<Witnesses>,
@@ -77,7 +80,8 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Reads the whole log once, and holds it against every checkpoint of the store and of the witness folder.
+    /// Takes the log up, and holds it against every checkpoint of the store and of the witness folder; what it has not
+    /// looked at, because a signed edge stands for it, is left to [`Sealer::unread`].
     ///
     /// Errors: the key or a checkpoint cannot be used, or the log does not agree with one. Then the gateway must not
     /// start: somebody changed the past.
@@ -102,22 +106,16 @@ impl Sealer {
             let failed = |reason: String| SealError::Witness { path, reason };
             checkpoints.push(Checkpoint::parse(&last.note, &verifier).map_err(|e| failed(e.to_string()))?);
         }
-        let mut check = LogCheck::new(checkpoints.clone());
-        let mut frontier = Frontier::new();
-        each_leaf(&store, 0, |leaf| {
-            frontier.push(leaf.leaf_hash);
-            check.push(&leaf);
-        })
-        .await?;
-        if let Some(finding) = check.finish().findings.into_iter().next() {
-            return Err(SealError::Disagrees(finding));
-        }
+        let place = resume::place(&settings.key);
+        let Resumed { edge, unread } = resume::resume(&store, &place, &checkpoints).await?;
         checkpoints.iter().for_each(|checkpoint| signer.remember(checkpoint));
         let every = Duration::from_secs(settings.checkpoint_seconds.max(1));
         Ok(Sealer {
             store,
             signer,
-            frontier,
+            frontier: edge,
+            place,
+            unread,
             witness,
             every,
             witnesses: None,
@@ -142,6 +140,11 @@ impl Sealer {
         .await?;
         (self.witnesses, self.recorder) = (Some(witnesses), Some(recorder));
         Ok(self)
+    }
+
+    /// The leaves that are left to be looked at while the gateway serves; taken away by this call.
+    pub fn unread(&mut self) -> Option<Unread> {
+        self.unread.take()
     }
 
     /// Seals until the token is cancelled, and once more then.
@@ -189,6 +192,7 @@ impl Sealer {
         let stored =
             store::Checkpoint { size, root: checkpoint.root, note: checkpoint.note.clone(), created: now };
         self.store.commit(Work { checkpoint: Some(stored), ..Work::at(now) }).await?;
+        resume::keep(&self.place, &self.frontier);
         self.tell_witnesses(&checkpoint).await?;
         Ok(Some(checkpoint))
     }

@@ -1,6 +1,7 @@
 //! `sgw serve`: puts the gateway together from its settings and runs it until it is told to stop.
 
 use super::reload::Reloader;
+use super::resume::Unread;
 use super::sealing::{SealError, Sealer};
 use super::witness::Witnesses;
 use super::{COULD_NOT_RUN, complain, say};
@@ -95,6 +96,11 @@ async fn until_told_to_stop(config: &Path) -> Result<(), ServeError> {
                 interrupted.map_err(part("signals"))?;
                 break;
             }
+            () = running.disagrees.cancelled() => {
+                running.stop().await?;
+                let reason = "the log is not the one that was signed; see the log, and `sgw audit verify`".to_owned();
+                return Err(ServeError::Part { part: "audit", reason });
+            }
             // What is wrong is logged and recorded; the last good configuration stays in force.
             _ = reload.recv() => drop(running.reload("SIGHUP").await),
         }
@@ -113,6 +119,7 @@ pub struct Running {
     deliverer: Arc<Deliverer>,
     store: SharedStore,
     reloader: Arc<Reloader>,
+    disagrees: CancellationToken,
 }
 
 /// Puts a gateway together and starts it. It listens when this returns.
@@ -124,7 +131,8 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
     let store: SharedStore =
         Arc::new(SqliteStore::open(options, Timestamp::now()).await.map_err(part("database"))?);
     let sealer = Sealer::open(store.clone(), &settings.audit, &settings.gateway.organisation);
-    let sealer = sealer.await.map_err(part("audit"))?;
+    let mut sealer = sealer.await.map_err(part("audit"))?;
+    let unread = sealer.unread();
     let topics = Arc::new(Topics::builtin().map_err(part("topics"))?);
     let policy = Arc::new(ArcSwap::from_pointee(policy));
 
@@ -190,9 +198,13 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
         let limits = settings.mllp.clone();
         doors.push(tokio::spawn(mllp_door(listener, entry.clone(), exchange.clone(), limits, stop.clone())));
     }
+    let disagrees = CancellationToken::new();
+    if let Some(unread) = unread {
+        tokio::spawn(look_back(unread, store.clone(), disagrees.clone()));
+    }
     let sealed = CancellationToken::new();
     let sealing = tokio::spawn(sealer.run(sealed.clone()));
-    Ok(Running { http, mllp, stop, doors, sealing, sealed, deliverer, store, reloader })
+    Ok(Running { http, mllp, stop, doors, sealing, sealed, deliverer, store, reloader, disagrees })
 }
 
 /// The operator's way to read the configuration again.
@@ -201,6 +213,18 @@ fn reload_by_request(reloader: Arc<Reloader>) -> api::Reload {
         let reloader = reloader.clone();
         async move { reloader.reload(&caller).await }.boxed()
     })
+}
+
+/// Looks at what the start did not read of the audit log; cancels the token when somebody changed the past.
+async fn look_back(unread: Unread, store: SharedStore, disagrees: CancellationToken) {
+    match unread.look(&store).await {
+        Ok(None) => tracing::info!("the whole audit log agrees with what was signed"),
+        Ok(Some(finding)) => {
+            tracing::error!(finding = %finding, "the audit log does not agree with what was signed");
+            disagrees.cancel();
+        }
+        Err(error) => tracing::warn!(error = %error, "the audit log could not be looked at"),
+    }
 }
 
 async fn mllp_door(

@@ -92,6 +92,13 @@ pub struct Looked {
     findings: Vec<Finding>,
 }
 
+impl Looked {
+    /// What is wrong with the leaf by itself.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+}
+
 /// Looks at one leaf: its hash, its shape, its content.
 pub fn look(leaf: &StoredLeaf) -> Looked {
     let mut findings = Vec::new();

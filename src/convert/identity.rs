@@ -65,15 +65,23 @@ pub(super) fn check(patient: &Map<String, Value>, place: &str, issues: &mut Vec<
 }
 
 /// The id of a patient of this source, by their best identifier; what is wrong with the identity is noted at the place
-/// of the first identifier, or of the name when there is none.
+/// of the identifier that is wrong, else of the first, or of the name when there is none.
 pub(super) fn patient_id(
     engine: &mut Engine<'_, '_>,
     patient: &Map<String, Value>,
     at: NodeId,
     slot: usize,
 ) -> Uuid {
-    let value =
-        engine.marks.first_value(slot, "identifier").or_else(|| engine.marks.first_value(slot, "name"));
+    // A number that is wrong is named where it stands; an identity that is missing or twofold, where it would begin.
+    let values = engine.marks.values(slot, "identifier");
+    let wrong: Vec<&str> = identifiers(patient)
+        .filter(|(s, v)| *s == systems::NHS_NUMBER && check_nhs_number(v).is_err())
+        .map(|(_, v)| v)
+        .collect();
+    let stands =
+        |node: &NodeId| engine.tree.value(*node).is_some_and(|(_, text)| wrong.contains(&text.trim()));
+    let value = values.iter().copied().find(stands).or_else(|| values.first().copied());
+    let value = value.or_else(|| engine.marks.first_value(slot, "name"));
     let place = engine.tree.place(value.unwrap_or(at));
     check(patient, &place, &mut engine.issues);
     id(engine.source, patient)

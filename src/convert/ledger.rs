@@ -133,6 +133,14 @@ impl Marks {
         self.targets.iter().find(|(_, t)| hit(t)).map(|(v, _)| *v)
     }
 
+    /// All values that went to an element of a resource whose name begins so, in the order of the source.
+    pub(super) fn values(&self, made: usize, element: &str) -> Vec<NodeId> {
+        let hit = |t: &Target| t.made as usize == made && t.element.starts_with(element);
+        let mut found: Vec<NodeId> = self.targets.iter().filter(|(_, t)| hit(t)).map(|(v, _)| *v).collect();
+        found.sort_unstable();
+        found
+    }
+
     pub(super) fn outcome(&self, value: NodeId) -> Option<Outcome> {
         self.outcomes.get(value as usize).copied().flatten()
     }

@@ -167,6 +167,8 @@ impl Exchange {
         if let Some(current) = current {
             let body: Option<Value> = serde_json::from_str(&current.body).ok();
             if body.as_ref().and_then(|body| body.pointer("/meta/source")?.as_str()) != Some(stamp.as_str()) {
+                let text = "there is no such subscription of this partner";
+                self.record_refusal(caller, operation, text, now).await;
                 return Err(Refusal::NotFound);
             }
         }
