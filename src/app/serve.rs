@@ -184,11 +184,12 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
         exchange: exchange.clone(),
         keyring,
         settings: settings.http.clone(),
-        metrics: metrics(),
+        metrics: metrics().map(|kept| Arc::new(|| kept.render()) as Arc<dyn Fn() -> String + Send + Sync>),
         reload: Some(reload_by_request(reloader.clone())),
     });
 
     let stop = CancellationToken::new();
+    tokio::spawn(fold(stop.clone()));
     let mut doors =
         vec![tokio::spawn(server::serve(listener, tls, router, settings.http.clone(), stop.clone()))];
     let mut mllp = Vec::new();
@@ -270,11 +271,20 @@ pub(super) fn secrets(
         .collect()
 }
 
-/// Renders the process's measurements; they are kept once for the process, however many gateways it runs.
-fn metrics() -> Option<Arc<dyn Fn() -> String + Send + Sync>> {
+/// The process's measurements; they are kept once for the process, however many gateways it runs.
+fn metrics() -> Option<&'static Metrics> {
     static KEPT: OnceLock<Option<Metrics>> = OnceLock::new();
-    let metrics = KEPT.get_or_init(|| Metrics::start().ok()).as_ref()?;
-    Some(Arc::new(|| metrics.render()))
+    KEPT.get_or_init(|| Metrics::start().ok()).as_ref()
+}
+
+/// Folds the measurements together while the gateway runs: what is measured stays in memory until that is done, or until
+/// somebody asks for it, and not every site has somebody who asks.
+async fn fold(stop: CancellationToken) {
+    let Some(metrics) = metrics() else { return };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = metrics.clone().keep() => {}
+    }
 }
 
 impl Running {
