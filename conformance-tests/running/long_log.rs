@@ -1,6 +1,7 @@
 //! A long audit log is taken up without being read whole, and is still held against what was signed.
 
-use crate::store::{at, done};
+use crate::store::done;
+use jiff::Timestamp;
 use sgw::app::sealing::Sealer;
 use sgw::audit::{self, Act, Gateway, Party, Settings};
 use sgw::store::{NewLeaf, Options, SharedStore, SqliteStore, Work};
@@ -26,7 +27,7 @@ fn entry(number: i64) -> NewLeaf {
         subject: None,
         details: &[("found", &number)],
     };
-    audit::record(&act, &gateway, at(0)).into()
+    audit::record(&act, &gateway, Timestamp::now()).into()
 }
 
 async fn grow(store: &SharedStore, from: i64, to: i64) {
@@ -34,13 +35,13 @@ async fn grow(store: &SharedStore, from: i64, to: i64) {
     while next < to {
         let end = to.min(next + 1_000);
         let audits = (next..end).map(entry).collect();
-        done(&**store, Work { audits, ..Work::at(at(0)) }).await;
+        done(&**store, Work { audits, ..Work::at(Timestamp::now()) }).await;
         next = end;
     }
 }
 
 async fn store(folder: &Path) -> SharedStore {
-    Arc::new(SqliteStore::open(Options::at(folder.join("sgw.db")), at(0)).await.unwrap())
+    Arc::new(SqliteStore::open(Options::at(folder.join("sgw.db")), Timestamp::now()).await.unwrap())
 }
 
 async fn tamper(folder: &Path, statement: &str) {
