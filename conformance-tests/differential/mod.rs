@@ -4,25 +4,29 @@
 //! `{"id","valid","issues"}` a line (`--definitions PATH` and `--stdin` are given). Skipped aloud without it.
 //!
 //! `SGW_DIFFERENTIAL_COUNT` mutants (600) are made from `SGW_DIFFERENTIAL_SEED` (1); every third is XML. Seeds are
-//! the passing fixtures, those under `fixtures/differential`, and the JSON files in the folders of
-//! `SGW_DIFFERENTIAL_SEEDS` (parted by `:`); definitions beside our own come from `SGW_DIFFERENTIAL_DEFINITIONS`.
+//! the passing fixtures, those under `fixtures/differential/seeds`, and the JSON files in the folders of
+//! `SGW_DIFFERENTIAL_SEEDS` (parted by `:`); definitions beside our own come from `SGW_DIFFERENTIAL_DEFINITIONS`
+//! or, without it, are those of UK Core and NHS England under `SGW_REFERENCE_DATA`. `SGW_DIFFERENTIAL_CACHE` names
+//! a file that keeps the reference's answers, so that a repeated run costs only our side.
 //! Every difference is printed; `SGW_DIFFERENTIAL_REPORT` names a file for them with their mutants.
 
 mod accepted;
 mod json;
+mod oracle;
 pub mod random;
+mod seeds;
 mod xml;
 
-use accepted::Difference;
+use accepted::{Difference, Reasons};
+use oracle::Oracle;
 use random::Random;
-use serde_json::{Value, json};
+use seeds::Seed;
+use serde_json::Value;
 use sgw::definitions::Definitions;
 use sgw::validate::{Report, Settings, Validator};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 struct Mutant {
     what: String,
@@ -41,74 +45,12 @@ fn paths(name: &str) -> Vec<PathBuf> {
     setting(name).map_or(Vec::new(), |list| list.split(':').map(PathBuf::from).collect())
 }
 
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        if path.is_dir() {
-            walk(&path, found);
-        } else if path.extension().is_some_and(|end| end == "json") {
-            found.push(path);
-        }
-    }
-}
-
-/// The resources that mutants are made of: name and content, in a fixed order.
-fn seeds() -> Vec<(String, Value)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    walk(&root.join("fixtures/profiles"), &mut files);
-    files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pass-")));
-    walk(&root.join("fixtures/differential"), &mut files);
-    paths("SGW_DIFFERENTIAL_SEEDS").iter().for_each(|folder| walk(folder, &mut files));
-    files.sort();
-    let read = |path: &PathBuf| {
-        let text = std::fs::read_to_string(path).ok().filter(|text| text.len() < 20_000)?;
-        let value: Value = serde_json::from_str(&text).ok()?;
-        value.get("resourceType")?;
-        Some((path.file_stem()?.to_string_lossy().into_owned(), value))
-    };
-    files.iter().filter_map(read).collect()
-}
-
 fn ours(validator: &Validator, body: &str) -> Report {
     if body.trim_start().starts_with('<') {
         validator.validate_xml(body, &[])
     } else {
         validator.validate_json(body, &[])
     }
-}
-
-/// Asks the reference about every mutant, in order.
-fn ask(oracle: &str, definitions: &[PathBuf], bodies: &[String]) -> Vec<Value> {
-    let mut command = Command::new(oracle);
-    for path in definitions {
-        command.arg("--definitions").arg(path);
-    }
-    let mut child = command
-        .arg("--stdin")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the oracle starts");
-    let mut stdin = child.stdin.take().expect("its input");
-    let stdout = BufReader::new(child.stdout.take().expect("its output"));
-    let lines: Vec<String> = bodies
-        .iter()
-        .enumerate()
-        .map(|(i, body)| json!({"id": i.to_string(), "body": body}).to_string())
-        .collect();
-    let writer = std::thread::spawn(move || {
-        for line in lines {
-            if writeln!(stdin, "{line}").is_err() {
-                return;
-            }
-        }
-    });
-    let answers: Vec<Value> =
-        stdout.lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect();
-    writer.join().expect("the questions are asked");
-    let _ = child.wait();
-    answers
 }
 
 fn errors_of(answer: &Value) -> Vec<String> {
@@ -120,12 +62,18 @@ fn errors_of(answer: &Value) -> Vec<String> {
     issues.iter().filter(grave).map(|issue| format!("{} at {}", issue["text"], issue["at"])).collect()
 }
 
-fn make(seeds: &[(String, Value)], count: usize, random: &mut Random) -> Vec<Mutant> {
-    let trees: Vec<_> = seeds.iter().map(|(_, value)| xml::Element::of(value)).collect();
+fn make(seeds: &[Seed], count: usize, random: &mut Random) -> Vec<Mutant> {
+    let trees: Vec<_> = seeds.iter().map(|seed| xml::Element::of(&seed.value)).collect();
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, seed) in seeds.iter().enumerate() {
+        groups.entry(&seed.group).or_default().push(index);
+    }
+    let groups: Vec<Vec<usize>> = groups.into_values().collect();
     let mut mutants = Vec::with_capacity(count);
     while mutants.len() < count {
-        let index = random.below(seeds.len());
-        let (name, value) = &seeds[index];
+        let group = &groups[random.below(groups.len())];
+        let index = group[random.below(group.len())];
+        let Seed { name, value, .. } = &seeds[index];
         let made = match &trees[index] {
             Some(tree) if mutants.len() % 3 == 0 => {
                 xml::mutant(tree, random).map(|(what, body)| (format!("xml {what}"), body))
@@ -146,7 +94,13 @@ fn mutants_are_judged_as_the_reference_judges_them() {
         return;
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let given = paths("SGW_DIFFERENTIAL_DEFINITIONS");
+    let reasons_for = Reasons::read();
+    let mut given = paths("SGW_DIFFERENTIAL_DEFINITIONS");
+    if given.is_empty()
+        && let Some(data) = setting("SGW_REFERENCE_DATA")
+    {
+        given = ["uk-core", "nhs-england"].map(|folder| Path::new(&data).join(folder)).to_vec();
+    }
     let mut definitions: Vec<PathBuf> = ["structuredefinitions", "codesystems", "valuesets"]
         .map(|folder| root.join("profiles").join(folder))
         .to_vec();
@@ -159,25 +113,30 @@ fn mutants_are_judged_as_the_reference_judges_them() {
     let settings = Settings { allow_extensions: vec!["any".to_owned()], ..Settings::default() };
     let validator = Validator::with(known, settings);
 
+    let cache = setting("SGW_DIFFERENTIAL_CACHE").map(PathBuf::from);
+    let mut oracle = Oracle::new(oracle, definitions, cache);
+
     // A seed counts only when both find it valid, as JSON and as XML.
-    let seeds = seeds();
+    let seeds = seeds::all();
     let both = |value: &Value| [Some(value.to_string()), xml::Element::of(value).map(|tree| tree.to_text())];
-    let bodies: Vec<String> = seeds.iter().flat_map(|(_, value)| both(value)).flatten().collect();
-    let answers = ask(&oracle, &definitions, &bodies);
+    let bodies: Vec<String> = seeds.iter().flat_map(|seed| both(&seed.value)).flatten().collect();
+    let answers = oracle.ask(&bodies);
     assert_eq!(answers.len(), bodies.len(), "the oracle answers every question");
     let mut sound = Vec::new();
-    for (index, (name, value)) in seeds.into_iter().enumerate() {
+    let mut groups: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, seed) in seeds.into_iter().enumerate() {
         let two = [2 * index, 2 * index + 1];
         let theirs = two.iter().all(|i| answers[*i]["valid"] == true);
         let reports: Vec<Report> = two.iter().map(|i| ours(&validator, &bodies[*i])).collect();
         let fine = reports.iter().all(Report::is_valid);
         if theirs && fine {
-            sound.push((name, value));
+            *groups.entry(seed.group.clone()).or_default() += 1;
+            sound.push(seed);
         } else if theirs != fine {
             let found: Vec<_> =
                 reports.iter().flat_map(|r| &r.issues).filter(|i| i.severity.refuses()).collect();
             let texts: Vec<_> = two.iter().flat_map(|i| errors_of(&answers[*i])).collect();
-            println!("seed {name}: ours {fine}, theirs {theirs}: {:?} | {texts:?}", found.first());
+            println!("seed {}: ours {fine}, theirs {theirs}: {:?} | {texts:?}", seed.name, found.first());
         }
     }
     assert!(!sound.is_empty(), "there are seeds");
@@ -186,9 +145,10 @@ fn mutants_are_judged_as_the_reference_judges_them() {
     let seed = number("SGW_DIFFERENTIAL_SEED", 1);
     let mutants = make(&sound, count, &mut Random::new(seed));
     let bodies: Vec<String> = mutants.iter().map(|mutant| mutant.body.clone()).collect();
-    let answers = ask(&oracle, &definitions, &bodies);
+    let answers = oracle.ask(&bodies);
     assert_eq!(answers.len(), mutants.len(), "the oracle answers every question");
 
+    let of_xml = mutants.iter().filter(|mutant| mutant.body.starts_with('<')).count();
     let (mut agreed, mut explained, mut false_valid, mut different) = (0, 0, 0, 0);
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     let mut report = String::new();
@@ -206,14 +166,15 @@ fn mutants_are_judged_as_the_reference_judges_them() {
                 .issues
                 .iter()
                 .filter(|i| i.severity.refuses())
-                .map(|i| i.rule.to_string())
+                .map(|i| [i.rule.to_string(), i.expression.clone(), i.text.clone()])
                 .collect(),
             theirs: errors_of(answer),
             aborted,
         };
-        if let Some(reason) = accepted::reason(&difference) {
+        if let Some(reason) = reasons_for.of(&difference) {
             explained += 1;
             *reasons.entry(reason).or_default() += 1;
+            let _ = writeln!(report, "accepted {}: {:?}", difference.what, difference.rules);
             continue;
         }
         different += 1;
@@ -225,7 +186,7 @@ fn mutants_are_judged_as_the_reference_judges_them() {
     }
     let rate = (agreed + explained) as f64 / mutants.len() as f64;
     println!(
-        "seed {seed}: {} mutants of {} resources: {agreed} agree, {explained} differ for a written reason, {different} \
+        "seed {seed}: {} mutants ({of_xml} of them XML) of {} resources {groups:?}: {agreed} agree, {explained} differ for a written reason, {different} \
          differ ({false_valid} of them false valid): {:.2} %",
         mutants.len(),
         sound.len(),

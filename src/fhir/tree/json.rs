@@ -200,6 +200,9 @@ impl Reader<'_, '_> {
         let mut slot = Slot { key, parent, cursor, count: 0, array };
         if !array {
             let node = self.arena.slot(&mut slot, offset);
+            if half == UNDER && head == Some(b'n') {
+                self.arena.problem("null-value", node, "", offset, "a `_` sibling must not be null");
+            }
             return self.fill(node, half);
         }
         self.scanner.open()?;

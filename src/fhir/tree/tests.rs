@@ -62,6 +62,7 @@ fn records_what_can_be_read_around() {
     for (text, rules) in [
         (r#"{"a":1,"a":{"b":[1]},"c":2}"#, vec!["duplicate-key"]),
         (r#"{"a":null}"#, vec!["null-value"]),
+        (r#"{"a":"x","_a":null}"#, vec!["null-value"]),
         (r#"{"a":[null,"x"],"_a":[null,{"id":"i"}]}"#, vec!["null-value"]),
         (r#"{"a":[],"b":{},"c":""}"#, vec!["empty-array", "empty-object", "empty-string"]),
         (r#"{"a":["x"],"_a":[{"id":"i"},{"id":"j"}]}"#, vec!["misaligned-array"]),

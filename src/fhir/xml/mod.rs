@@ -15,6 +15,27 @@ pub const XHTML: &str = "http://www.w3.org/1999/xhtml";
 /// The namespace of `xsi:schemaLocation`.
 pub const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
+/// A narrative as a document of its own: its source, cut out of an XML document, with the namespace that the document
+/// declared for it further out. The source is one `div` in the namespace of XHTML.
+pub fn standalone(narrative: &str) -> Cow<'_, str> {
+    let tag = narrative.split('>').next().unwrap_or(narrative);
+    let name =
+        tag.trim_start_matches('<').split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or("");
+    let declaration = match name.split_once(':') {
+        Some((prefix, _)) => format!("xmlns:{prefix}"),
+        None => "xmlns".to_owned(),
+    };
+    let declared = tag
+        .split(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''))
+        .any(|word| word == declaration);
+    match narrative.split_at_checked(1 + name.len()) {
+        Some((start, rest)) if !declared && !name.is_empty() => {
+            Cow::Owned(format!("{start} {declaration}=\"{XHTML}\"{rest}"))
+        }
+        _ => Cow::Borrowed(narrative),
+    }
+}
+
 /// Why a text is not acceptable XML, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text} (line {line}, column {column})")]

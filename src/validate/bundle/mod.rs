@@ -26,6 +26,21 @@ pub(super) fn check(walk: &mut Walk<'_>, bundle: NodeId) {
     let optional = matches!(kind, "transaction" | "transaction-response" | "batch" | "batch-response");
     for entry in &entries {
         full_url(walk, *entry, optional);
+        empty(walk, *entry);
+    }
+}
+
+/// A resource that says nothing but its type is none (`bdl-5`).
+fn empty(walk: &mut Walk<'_>, entry: NodeId) {
+    let tree = walk.tree;
+    if let Some(resource) = tree.child(entry, "resource")
+        && !tree.has_children(resource)
+        && tree.child(entry, "request").is_none()
+        && tree.child(entry, "response").is_none()
+    {
+        walk.error(rules::BUNDLE_RESOURCE, entry, || {
+            "the resource has no element at all, and there is no request or response".into()
+        });
     }
 }
 

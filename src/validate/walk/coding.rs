@@ -40,9 +40,21 @@ impl Walk<'_> {
         if !self.coding_system(system_node, system, defined) {
             return;
         }
-        let Some(code_node) = code else { return };
-        let Some(code) = tree.value(code_node).filter(|code| !code.is_empty()) else { return };
-        self.code(code_node, system, defined, code, display);
+        let code_node = code.filter(|code| tree.value(*code).is_some_and(|code| !code.is_empty()));
+        let Some(code_node) = code_node else {
+            return self.no_code(node, system, defined);
+        };
+        self.code(code_node, system, defined, tree.value(code_node).unwrap_or(""), display);
+    }
+
+    /// A coding of a CodeableConcept that names a code system whose codes are all known chooses one of them.
+    fn no_code(&mut self, node: NodeId, system: &str, defined: Option<&CodeSystem>) {
+        let complete = defined.is_some_and(|defined| defined.content == Content::Complete);
+        if complete && self.tree.name(node) == "coding" {
+            self.error(rules::CODE_UNKNOWN, node, || {
+                format!("the coding names the code system `{system}` and none of its codes")
+            });
+        }
     }
 
     /// Whether the system of a coding is one that codes can have.
@@ -164,10 +176,14 @@ impl Walk<'_> {
     /// Checks the code of a Quantity.
     pub(super) fn quantity(&mut self, node: NodeId) {
         let tree = self.tree;
-        let Some(system) = tree.child_value(node, "system") else { return };
+        let Some(system_node) = tree.child(node, "system") else { return };
+        let Some(system) = tree.value(system_node).filter(|system| !system.is_empty()) else { return };
+        if !is_absolute(system) {
+            self.error(rules::CODING_SYSTEM, system_node, || "the system of a unit must be absolute".into());
+            return;
+        }
         if let Some(code_node) = tree.child(node, "code")
             && let Some(code) = tree.value(code_node).filter(|code| !code.is_empty())
-            && is_absolute(system)
         {
             self.code(code_node, system, self.core.code_system(system), code, None);
         }

@@ -32,13 +32,18 @@ impl Walk<'_> {
             {
                 self.apply(node, base);
             }
-            if !nested && !absolute && !url.is_empty() {
+            if absolute {
+                self.stranger(node, url);
+            } else if !nested && !url.is_empty() {
                 self.error(rules::EXTENSION_URL, node, || {
                     "the `url` of an extension must be absolute".into()
                 });
-            } else if absolute {
-                self.stranger(node, url, nested);
+            } else if !url.is_empty() {
+                self.part(node, url);
             }
+        }
+        if url.contains('|') {
+            self.error(rules::EXTENSION_URL, node, || "the `url` of an extension has no version".into());
         }
         self.value_or_extensions(node);
         for profile in &of_type.profiles {
@@ -74,8 +79,32 @@ impl Walk<'_> {
             && self.tree.resource_type(node).is_none()
     }
 
+    /// A part of a complex extension must be one that its definition has.
+    fn part(&mut self, node: NodeId, url: &str) {
+        let tree = self.tree;
+        let Some(outer) = tree.parent(node).and_then(|outer| tree.child_value(outer, "url")) else { return };
+        let Some(schema) = self.core.registry.profile(outer).filter(|schema| schema.constraint) else {
+            return;
+        };
+        let named = |element: &Element| {
+            &*element.path == "Extension.extension.url"
+                && element.values.as_ref().and_then(|values| values.fixed.as_ref()?.as_str()) == Some(url)
+        };
+        if schema.type_name == "Extension" && !schema.elements.iter().any(named) {
+            self.error(rules::EXTENSION_UNKNOWN, node, || {
+                format!("the extension `{outer}` has no part `{url}`")
+            });
+        }
+    }
+
     /// An extension whose definition is not known.
-    fn stranger(&mut self, node: NodeId, url: &str, nested: bool) {
+    fn stranger(&mut self, node: NodeId, url: &str) {
+        if self.core.registry.profile(url).is_some() {
+            self.error(rules::EXTENSION_UNKNOWN, node, || {
+                format!("`{url}` is the definition of something else than an extension")
+            });
+            return;
+        }
         let settings = &self.core.settings;
         let allowed = settings
             .allow_extensions
@@ -109,7 +138,6 @@ impl Walk<'_> {
             self.unchecked("extension", url, node, "its definition is not known");
             return;
         }
-        let _ = nested;
         self.error(rules::EXTENSION_UNKNOWN, node, || {
             format!("the definition of the extension `{url}` is not known")
         });
@@ -153,9 +181,13 @@ impl Walk<'_> {
                         || expression
                             .strip_prefix("http://hl7.org/fhir/StructureDefinition/")
                             .is_some_and(|name| places.iter().any(|place| place == name))
+                        || self.is_element_of_profile(expression, &places)
                 }
                 ContextKind::Extension => {
                     let (url, rest) = context.expression.split_once('#').unwrap_or((&context.expression, ""));
+                    // The value of an extension is part of it.
+                    let value = tree.name(holder).starts_with("value");
+                    let holder = tree.parent(holder).filter(|_| value).unwrap_or(holder);
                     self.is_extension(holder)
                         && (tree.child_value(holder, "url") == Some(url) && rest.is_empty()
                             || self.inner(holder, url, rest))
@@ -189,6 +221,18 @@ impl Walk<'_> {
         for invariant in &schema.context_invariants {
             self.context_invariant(node, holder, invariant, &schema.url);
         }
+    }
+
+    /// Whether a context `profile#id` names an element at one of the places.
+    fn is_element_of_profile(&self, context: &str, places: &[String]) -> bool {
+        let Some((profile, id)) = context.split_once('#').filter(|(profile, _)| is_absolute(profile)) else {
+            return false;
+        };
+        let schema = self.core.registry.profile(profile);
+        let element = schema.as_ref().and_then(|schema| schema.elements.iter().find(|one| &*one.id == id));
+        let path =
+            id.split('.').map(|part| part.split(':').next().unwrap_or(part)).collect::<Vec<_>>().join(".");
+        element.is_some() && places.contains(&path)
     }
 
     /// Whether an extension is the part `name` of the extension `url`.

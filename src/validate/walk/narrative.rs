@@ -2,8 +2,10 @@
 
 use super::Walk;
 use crate::fhir::tree::{Kind, NodeId};
+use crate::fhir::xml::standalone;
 use crate::validate::narrative::{Flaw, look};
 use crate::validate::{references, rules};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 impl Walk<'_> {
@@ -13,7 +15,11 @@ impl Walk<'_> {
             self.error(rules::NARRATIVE_XML, node, || "the narrative must be an XHTML `div`".into());
             return;
         }
-        let content = look(tree.value(node).unwrap_or(""));
+        let source = tree.value(node).unwrap_or("");
+        let content = match tree.kind(node) {
+            Kind::Xhtml => look(&standalone(source)),
+            _ => look(source),
+        };
         for flaw in content.flaws {
             match flaw {
                 Flaw::Xml(text) => self.error(rules::NARRATIVE_XML, node, || text),
@@ -55,7 +61,8 @@ impl Walk<'_> {
                 if name == "id" {
                     ids.extend(tree.value(child).map(str::to_owned));
                 } else if name == "div" && tree.value(child).is_some() {
-                    ids.extend(look(tree.value(child).unwrap_or("")).ids);
+                    let source = tree.value(child).map_or(Cow::Borrowed(""), standalone);
+                    ids.extend(look(&source).ids);
                 }
                 open.push(child);
             }

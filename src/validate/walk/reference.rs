@@ -149,6 +149,12 @@ impl Walk<'_> {
         if literal.is_empty() {
             return;
         }
+        if literal.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            self.error(rules::REFERENCE_FORMAT, node, || {
+                "a reference is a URL, which has neither white space nor control characters".into()
+            });
+            return;
+        }
         let absolute = references::is_absolute(literal);
         if !absolute && !literal.starts_with(['#', '/']) && references::type_of(literal, self.core).is_none()
         {

@@ -137,20 +137,19 @@ pub(in crate::validate) fn matches(tree: &Tree<'_>, node: NodeId, expected: &Val
             });
             all && (!exact
                 || tree.children(node).all(|child| {
+                    // An element's own id, which links within the resource, is no part of its value.
                     let name = tree.name(child);
-                    map.contains_key(name) || map.contains_key(&format!("_{name}"))
+                    name == "id" || map.contains_key(name) || map.contains_key(&format!("_{name}"))
                 }))
         }
         Value::Array(items) => items.first().is_some_and(|item| matches(tree, node, item, exact)),
         Value::String(text) => tree.value(node) == Some(text),
         Value::Bool(value) => tree.value(node) == Some(if *value { "true" } else { "false" }),
-        Value::Number(number) => match tree.value(node) {
-            Some(text) => {
-                text == number.as_str()
-                    || (decimal(text).is_some() && decimal(text) == decimal(number.as_str()))
-            }
-            None => false,
-        },
+        // The precision of a decimal is part of its value: `1.0` is not exactly `1`.
+        Value::Number(number) if exact => tree.value(node) == Some(number.as_str()),
+        Value::Number(number) => tree.value(node).is_some_and(|text| {
+            text == number.as_str() || (decimal(text).is_some() && decimal(text) == decimal(number.as_str()))
+        }),
         Value::Null => true,
     }
 }
@@ -178,5 +177,7 @@ mod tests {
         assert!(matches(&tree, root, &json!({"n": 1}), false));
         let whole = json!({"coding": [{"system": "s", "code": "a"}, {"system": "s", "code": "b", "display": "B"}], "n": 1.0});
         assert!(matches(&tree, root, &whole, true));
+        let rounded = json!({"coding": [{"system": "s", "code": "a"}, {"system": "s", "code": "b", "display": "B"}], "n": 1});
+        assert!(!matches(&tree, root, &rounded, true));
     }
 }
