@@ -3,8 +3,10 @@
 //! `SGW_HARDNESS_ROUNDS` (60) mutants are made of every seed.
 
 use crate::differential::random::Random;
+use bytes::BytesMut;
 use jiff::Timestamp;
-use sgw::convert::{charset, er7};
+use sgw::api::mllp::frame::Frames;
+use sgw::convert::{Context, Mappings, Source, built_in_concerns, charset, compile, convert_each, er7};
 use sgw::definitions::{Definitions, FhirTypes};
 use sgw::fhir::json::{self, Limits};
 use sgw::fhir::tree::Tree;
@@ -13,6 +15,7 @@ use sgw::fhirpath::{Environment, Expression, ucum};
 use sgw::validate::{Settings, Validator};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio_util::codec::Decoder;
 
 fn mutated(seed: &[u8], random: &mut Random) -> Vec<u8> {
     const PIECES: [&str; 20] = [
@@ -141,5 +144,61 @@ fn messages_do_no_harm() {
         if let Ok(text) = charset::decode(bytes) {
             let _ = er7::read(&text, &Default::default());
         }
+    });
+}
+
+/// Converts by the mapping that the payload asks for, or by this one.
+fn converts(target: &str, otherwise: &str) {
+    let mappings = Mappings::builtin();
+    each(target, |bytes| {
+        let mapping = mappings.recognise(bytes).or(mappings.get(otherwise)).unwrap();
+        let source = Source {
+            id: "seed".into(),
+            organisation: "RZZ01".into(),
+            name: "Seed".into(),
+            format: mapping.format,
+            mapping: mapping.id.clone(),
+            lawful_basis: vec!["ca2004-s11".into()],
+            tier: None,
+        };
+        let context = Context::new(Timestamp::UNIX_EPOCH, "seed");
+        let _ = convert_each(bytes, &source, mapping, &context, &mut |_| {});
+    });
+}
+
+#[test]
+fn submissions_do_no_harm() {
+    converts("er7", "hl7v2-adt");
+    converts("cda", "cda");
+    converts("csv", "emis-problems");
+}
+
+#[test]
+fn mapping_files_do_no_harm() {
+    each("mapping", |bytes| {
+        let _ = compile::compile(&String::from_utf8_lossy(bytes), built_in_concerns());
+    });
+}
+
+#[test]
+fn frames_are_the_same_however_their_bytes_arrive() {
+    let frames = |bytes: &[u8], piece: usize| {
+        let (mut codec, mut buffer, mut found) = (Frames::new(512), BytesMut::new(), Vec::new());
+        for part in bytes.chunks(piece) {
+            buffer.extend_from_slice(part);
+            loop {
+                match codec.decode(&mut buffer) {
+                    Ok(Some(frame)) => found.push(frame.to_vec()),
+                    Ok(None) => break,
+                    Err(_) => return (found, true),
+                }
+            }
+        }
+        (found, false)
+    };
+    each("mllp", |bytes| {
+        let whole = frames(bytes, bytes.len().max(1));
+        assert_eq!(whole, frames(bytes, 1));
+        assert_eq!(whole, frames(bytes, 7));
     });
 }

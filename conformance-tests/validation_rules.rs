@@ -218,3 +218,106 @@ fn extensions_are_used_as_they_are_defined() {
     assert_eq!(rules(&validator.validate_value(&name, &[])), Vec::<&str>::new());
     assert_eq!(patient(part(&url("of-profile"))), "extension-context");
 }
+
+#[test]
+fn a_code_system_has_what_it_says() {
+    let validator = Validator::builtin();
+    let system = |changes: &Value| {
+        let mut one = json!({"resourceType": "CodeSystem", "url": "https://a.example/cs", "status": "draft",
+            "content": "complete", "concept": [{"code": "a"}]});
+        for (key, value) in changes.as_object().unwrap() {
+            one[key] = value.clone();
+        }
+        rules(&validator.validate_value(&one, &[])).join(" ")
+    };
+    let flags = "http://terminology.hl7.org/CodeSystem/flag-category";
+    assert_eq!(system(&json!({"count": 1})), "");
+    assert_eq!(system(&json!({"count": 5})), "cs-concept");
+    assert_eq!(system(&json!({"content": "supplement", "supplements": flags})), "");
+    assert_eq!(system(&json!({"supplements": flags})), "cs-concept");
+    assert_eq!(system(&json!({"content": "supplement"})), "cs-concept");
+    assert_eq!(system(&json!({"content": "not-present"})), "cs-concept");
+}
+
+#[test]
+fn a_profile_keeps_to_its_base() {
+    let validator = Validator::builtin();
+    let profile = |elements: Value, changes: &Value| {
+        let mut one = json!({"resourceType": "StructureDefinition", "url": "https://a.example/sd", "name": "X",
+            "status": "draft", "kind": "resource", "fhirVersion": "4.0.1", "abstract": false, "type": "Patient",
+            "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "derivation": "constraint",
+            "differential": {"element": elements}});
+        for (key, value) in changes.as_object().unwrap() {
+            one[key] = value.clone();
+        }
+        rules(&validator.validate_value(&one, &[])).join(" ")
+    };
+    let element = |id: &str, changes: Value| {
+        let mut one = json!({"id": id, "path": id});
+        for (key, value) in changes.as_object().unwrap() {
+            one[key] = value.clone();
+        }
+        one
+    };
+    let none = json!({});
+    assert_eq!(profile(json!([element("Patient.name", json!({"min": 1}))]), &none), "");
+    let gender = |changes: Value| profile(json!([element("Patient.gender", changes)]), &none);
+    assert_eq!(gender(json!({"max": "*"})), "sd-snapshot");
+    assert_eq!(gender(json!({"type": [{"code": "string"}]})), "sd-snapshot");
+    assert_eq!(gender(json!({"fixedString": "male"})), "sd-value");
+    assert_eq!(gender(json!({"patternCode": "male"})), "");
+    let bound =
+        |strength: &str, set: &str| gender(json!({"binding": {"strength": strength, "valueSet": set}}));
+    assert_eq!(bound("required", "http://hl7.org/fhir/ValueSet/administrative-gender"), "");
+    assert_eq!(bound("preferred", "http://hl7.org/fhir/ValueSet/administrative-gender"), "sd-snapshot");
+    assert_eq!(bound("required", "http://terminology.hl7.org/CodeSystem/flag-category"), "sd-binding");
+    let other = json!([element(
+        "Patient.managingOrganization",
+        json!({"type": [{"code": "Reference", "targetProfile": ["http://hl7.org/fhir/StructureDefinition/Patient"]}]})
+    )]);
+    assert_eq!(profile(other, &none), "sd-snapshot");
+    let reversed =
+        json!([element("Patient.gender", json!({"min": 1})), element("Patient.name", json!({"min": 1}))]);
+    assert_eq!(profile(reversed, &none), "sd-snapshot");
+    let slice = json!([{"id": "Patient.identifier:a", "path": "Patient.identifier", "sliceName": "a"}]);
+    assert_eq!(profile(slice, &none), "sd-snapshot");
+    let named = json!([element("Patient.name", json!({"min": 1}))]);
+    assert_eq!(profile(named.clone(), &json!({"kind": "complex-type"})), "sd-kind");
+    assert_eq!(
+        profile(named, &json!({"context": [{"type": "element", "expression": "Patient"}]})),
+        "sd-kind"
+    );
+}
+
+#[test]
+fn several_conditions_say_how_they_combine() {
+    let validator = Validator::builtin();
+    let condition = json!({"question": "1", "operator": "=", "answerBoolean": true});
+    let form = |conditions: Value, behaviour: Option<&str>| {
+        let mut item = json!({"linkId": "2", "type": "string", "enableWhen": conditions});
+        if let Some(behaviour) = behaviour {
+            item["enableBehavior"] = json!(behaviour);
+        }
+        let body = json!({"resourceType": "Questionnaire", "status": "draft",
+            "item": [{"linkId": "1", "type": "boolean"}, item]});
+        rules(&validator.validate_value(&body, &[])).join(" ")
+    };
+    assert_eq!(form(json!([condition]), None), "");
+    assert_eq!(form(json!([condition, condition]), Some("any")), "");
+    assert_eq!(form(json!([condition, condition]), None), "que-12");
+}
+
+#[test]
+fn what_refers_to_the_content_of_another_element_is_an_object_as_that_is() {
+    let validator = Validator::builtin();
+    let consent = |inner: Value| {
+        let coding = |system: &str, code: &str| json!({"coding": [{"system": format!("http://terminology.hl7.org/CodeSystem/{system}"), "code": code}]});
+        let body = json!({"resourceType": "Consent", "status": "active", "scope": coding("consentscope", "patient-privacy"),
+            "category": [coding("consentcategorycodes", "npp")], "patient": {"reference": "Patient/1"},
+            "policyRule": coding("v3-ActCode", "OPTIN"), "provision": {"type": "permit", "provision": [inner]}});
+        rules(&validator.validate_value(&body, &[])).join(" ")
+    };
+    assert_eq!(consent(json!({"type": "deny"})), "");
+    assert_eq!(consent(json!("text")), "primitive-shape");
+    assert_eq!(consent(json!(true)), "primitive-shape");
+}

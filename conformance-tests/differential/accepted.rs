@@ -57,6 +57,7 @@ impl Reasons {
                 && listed("mutations", &|wanted| kind.starts_with(wanted))
                 && difference.rules.iter().all(|[rule, place, text]| {
                     listed("rules", &|wanted| rule == wanted)
+                        && listed("within", &|part| place.contains(part))
                         && listed("places", &|end| place.ends_with(end))
                         && listed("texts", &|part| text.contains(part))
                 })

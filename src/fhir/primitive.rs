@@ -46,7 +46,7 @@ pub enum Primitive {
 }
 
 /// The longest string FHIR allows, in bytes.
-const LONGEST: usize = 1024 * 1024;
+pub(crate) const LONGEST: usize = 1024 * 1024;
 
 /// What is wrong with a text, or nothing.
 pub type Verdict = Result<(), &'static str>;

@@ -114,6 +114,9 @@ rules! {
     NARRATIVE_LINK "narrative-link" "invalid" "narrative.html#id" "a link in the narrative has a safe scheme, or finds its target";
     NARRATIVE_LANGUAGE "narrative-language" "business-rule" "narrative.html#lang" "the narrative has the language sections that the profile asks for";
     MARKDOWN_HTML "markdown-html" "value" "datatypes.html#markdown" "markdown holds no HTML tags";
+    SD_KIND "sd-kind" "business-rule" "structuredefinition.html" "a definition is of the kind of its base, and says how it derives from it";
+    SD_BINDING "sd-binding" "business-rule" "elementdefinition.html#ElementDefinition.binding" "an element is bound to a value set";
+    SD_VALUE "sd-value" "business-rule" "elementdefinition.html#ElementDefinition.fixed_x_" "a fixed value or pattern is of the element's type";
     SD_SLICING "sd-slicing" "business-rule" "structuredefinition.html" "the slicing of a differential suits its base";
     SD_SNAPSHOT "sd-snapshot" "business-rule" "structuredefinition.html" "a snapshot can be generated from the differential";
     SD_TYPE_PROFILE "sd-type-profile" "business-rule" "elementdefinition.html#ElementDefinition.type.profile" "a profile on a type is for that type";

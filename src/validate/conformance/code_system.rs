@@ -74,16 +74,37 @@ pub(super) fn check(walk: &mut Walk<'_>, node: NodeId) {
         }
         open.extend(tree.named(concept, "concept"));
     }
-    let complete = tree.child_value(node, "content") == Some("complete");
-    let stated = tree.child_value(node, "count").and_then(|count| count.parse::<u64>().ok());
-    if let Some(stated) = stated.filter(|stated| complete && *stated != count && count > 0) {
-        walk.warning(rules::CS_CONCEPT, node, || {
-            format!("the code system is complete and states {stated} concepts, but has {count}")
+    content(walk, node, count);
+}
+
+/// What the code system says of its content is so.
+fn content(walk: &mut Walk<'_>, node: NodeId, count: u64) {
+    let tree = walk.tree;
+    let content = tree.child_value(node, "content").unwrap_or("");
+    let supplements = tree.child(node, "supplements").is_some();
+    let stated = tree.child(node, "count");
+    let number = stated.and_then(|stated| tree.value(stated)?.parse::<u64>().ok());
+    if let (Some(stated), Some(number)) = (stated, number)
+        && content == "complete"
+        && number != count
+    {
+        walk.error(rules::CS_CONCEPT, stated, || {
+            format!("the code system is complete and states {number} concepts, but has {count}")
         });
     }
-    if tree.child(node, "supplements").is_some() && tree.child_value(node, "content") != Some("supplement") {
-        walk.warning(rules::CS_CONCEPT, node, || {
+    if supplements && content != "supplement" {
+        walk.error(rules::CS_CONCEPT, node, || {
             "a code system that supplements another has the content `supplement`".into()
+        });
+    }
+    if content == "supplement" && !supplements {
+        walk.error(rules::CS_CONCEPT, node, || {
+            "a supplement names the code system that it supplements".into()
+        });
+    }
+    if content == "not-present" && count > 0 {
+        walk.error(rules::CS_CONCEPT, node, || {
+            "the code system says that its concepts are not present, but has some".into()
         });
     }
 }

@@ -84,7 +84,7 @@ fn condition_type(walk: &mut Walk<'_>, condition: NodeId, kind: &str) {
     let fits = answer_members(kind).iter().any(|member| member.strip_prefix("value") == Some(suffix))
         || kind == "url" && suffix == "String";
     if !fits {
-        walk.error(rules::Q_ITEM, answer, || {
+        walk.warning(rules::Q_ITEM, answer, || {
             format!("the condition compares a question of type `{kind}` with another type")
         });
     }
@@ -101,7 +101,7 @@ fn options(walk: &mut Walk<'_>, item: NodeId) {
                 _ => false,
             };
             if !allowed {
-                walk.error(rules::Q_ITEM, value, || {
+                walk.warning(rules::Q_ITEM, value, || {
                     format!("an option of this type does not suit a question of type `{kind}`")
                 });
             }

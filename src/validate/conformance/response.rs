@@ -100,6 +100,11 @@ fn one(walk: &mut Walk<'_>, form: &Form<'_>, item: NodeId, question: NodeId, dep
     let (tree, questions) = (walk.tree, form.questions);
     let kind = questions.child_value(question, "type").unwrap_or("");
     let answers: Vec<NodeId> = tree.named(item, "answer").collect();
+    if let (Some(text), Some(asked)) = (tree.child(item, "text"), questions.child_value(question, "text"))
+        && tree.value(text).is_some_and(|text| text.trim() != asked.trim())
+    {
+        walk.error(rules::QR_ITEM, text, || "the text of the item is not that of the question".into());
+    }
     let said = !answers.is_empty() || tree.child(item, "item").is_some();
     if said && !enabled(walk, form, question) {
         walk.error(rules::QR_ITEM, item, || "the item is not enabled, so it must not be answered".into());

@@ -2,10 +2,15 @@
 
 use crate::definitions::library::Artefact;
 use crate::definitions::node_json;
+use crate::fhir::Severity;
 use crate::fhir::tree::NodeId;
 use crate::fhirpath::Expression;
+use crate::validate::references::is_absolute;
 use crate::validate::rules;
+use crate::validate::schema::Registry;
 use crate::validate::walk::Walk;
+use serde_json::Value;
+use std::collections::HashMap;
 
 pub(super) fn check(walk: &mut Walk<'_>, node: NodeId) {
     let tree = walk.tree;
@@ -16,12 +21,43 @@ pub(super) fn check(walk: &mut Walk<'_>, node: NodeId) {
         let elements: Vec<NodeId> = tree.named(view, "element").collect();
         for (index, element) in elements.iter().enumerate() {
             types(walk, *element);
+            bound(walk, *element);
             expressions(walk, *element);
             let following = elements.get(index + 1..).unwrap_or(&[]);
             slicing(walk, *element, type_name, following);
         }
     }
+    kinds(walk, node, type_name);
     generated(walk, node);
+}
+
+/// What the definition is, is what its base is.
+fn kinds(walk: &mut Walk<'_>, node: NodeId, type_name: &str) {
+    let tree = walk.tree;
+    let definitions = &walk.core.definitions;
+    let kind = tree.child_value(node, "kind").unwrap_or("");
+    let derivation = tree.child_value(node, "derivation");
+    let base = tree.child_value(node, "baseDefinition");
+    let known = base.and_then(|base| definitions.resource("StructureDefinition", base));
+    let base_kind = known.as_ref().and_then(|known| known.body.get("kind")?.as_str());
+    if let Some(base_kind) = base_kind
+        && derivation == Some("constraint")
+        && base_kind != kind
+    {
+        walk.error(rules::SD_KIND, node, || {
+            format!("the kind is `{kind}`, and that of the base `{base_kind}`")
+        });
+    }
+    if base.is_some() && derivation.is_none() {
+        walk.error(rules::SD_KIND, node, || "a definition with a base says how it derives from it".into());
+    }
+    if let Some(context) = tree.child(node, "context").filter(|_| type_name != "Extension") {
+        walk.error(rules::SD_KIND, context, || "only an extension has a context".into());
+    }
+    let written = tree.child_value(node, "type").unwrap_or("");
+    if kind == "logical" && !is_absolute(written) && definitions.model(written).is_none() {
+        walk.error(rules::SD_KIND, node, || "the type of a logical model is an absolute URI".into());
+    }
 }
 
 /// A profile on a type is for that type.
@@ -41,6 +77,19 @@ fn types(walk: &mut Walk<'_>, element: NodeId) {
                 });
             }
         }
+    }
+}
+
+/// An element is bound to a value set.
+fn bound(walk: &mut Walk<'_>, element: NodeId) {
+    let tree = walk.tree;
+    let Some(set) = tree.child(element, "binding").and_then(|binding| tree.child(binding, "valueSet")) else {
+        return;
+    };
+    let canonical = tree.value(set).unwrap_or("");
+    let definitions = &walk.core.definitions;
+    if !definitions.knows("ValueSet", canonical) && definitions.knows("CodeSystem", canonical) {
+        walk.error(rules::SD_BINDING, set, || format!("`{canonical}` is a code system, not a value set"));
     }
 }
 
@@ -107,10 +156,22 @@ fn generated(walk: &mut Walk<'_>, node: NodeId) {
     };
     match walk.core.definitions.generate(&artefact) {
         Ok(generated) => {
-            for violation in generated.violations {
-                walk.warning(rules::SD_SNAPSHOT, node, || {
+            for violation in &generated.violations {
+                let grave = matches!(
+                    violation.rule,
+                    "snapshot-cardinality"
+                        | "snapshot-type"
+                        | "snapshot-target"
+                        | "snapshot-binding"
+                        | "snapshot-slicing"
+                );
+                let severity = if grave { Severity::Error } else { Severity::Warning };
+                walk.find(severity, rules::SD_SNAPSHOT, node, || {
                     format!("`{}`: {}", violation.element, violation.text)
                 });
+            }
+            if let Some(differential) = tree.child(node, "differential") {
+                authored(walk, differential, &generated.elements);
             }
         }
         Err(error) => {
@@ -120,6 +181,56 @@ fn generated(walk: &mut Walk<'_>, node: NodeId) {
             } else {
                 walk.unchecked("profile", &base, node, "the base of the profile is not known");
             }
+        }
+    }
+}
+
+/// What the author wrote, against the snapshot made of it: elements in the order of the base, and values of the
+/// element's type.
+fn authored(walk: &mut Walk<'_>, differential: NodeId, snapshot: &[Value]) {
+    let tree = walk.tree;
+    let text = |element: &'_ Value, name: &str| element.get(name).and_then(Value::as_str).map(str::to_owned);
+    let places: HashMap<String, (usize, &Value)> = snapshot
+        .iter()
+        .enumerate()
+        .filter_map(|(index, element)| Some((text(element, "id")?, (index, element))))
+        .collect();
+    let mut last = 0;
+    for element in tree.named(differential, "element") {
+        let Some(id) = tree.child_value(element, "id") else { continue };
+        let Some((place, made)) = places.get(id) else { continue };
+        if *place < last {
+            walk.error(rules::SD_SNAPSHOT, element, || {
+                format!("`{id}` does not stand in the order of the base")
+            });
+        }
+        last = last.max(*place);
+        valued(walk, element, made);
+    }
+}
+
+/// A fixed value or pattern is of the element's type.
+fn valued(walk: &mut Walk<'_>, element: NodeId, made: &Value) {
+    let tree = walk.tree;
+    let types: Vec<&str> = made
+        .get("type")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one.get("code")?.as_str())
+        .collect();
+    if types.is_empty() || types.iter().any(|code| code.contains('/')) {
+        return;
+    }
+    for child in tree.children(element) {
+        let name = tree.name(child);
+        let Some(suffix) = name.strip_prefix("fixed").or_else(|| name.strip_prefix("pattern")) else {
+            continue;
+        };
+        if !types.iter().any(|code| Registry::written(code) == suffix) {
+            walk.error(rules::SD_VALUE, child, || {
+                format!("the value is of type `{suffix}`, and the element of `{}`", types.join("` or `"))
+            });
         }
     }
 }

@@ -207,6 +207,10 @@ fn repaired<'e>(key: &str, expression: &'e str) -> std::borrow::Cow<'e, str> {
         ("bdl-8", "fullUrl.contains('/_history/').not()") => {
             "fullUrl.empty() or fullUrl.contains('/_history/').not()".into()
         }
+        // The text speaks of more than one condition, the expression of more than two.
+        ("que-12", "enableWhen.count() > 2 implies enableBehavior.exists()") => {
+            "enableWhen.count() > 1 implies enableBehavior.exists()".into()
+        }
         // So is a prediction without a probability: `implies` of nothing by nothing is nothing.
         ("ras-2", "probability is decimal implies (probability as decimal) <= 100") => {
             "probability.empty() or (probability is decimal implies (probability as decimal) <= 100)".into()

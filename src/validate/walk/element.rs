@@ -23,6 +23,8 @@ impl Walk<'_> {
         let class = of_type.map(|known| known.class);
         let fits = match class {
             Some(class) => self.shape(node, class),
+            // Whatever refers to the content of another element has children as that has.
+            None if element.content.is_some() => self.shape(node, Class::Backbone),
             None => true,
         };
         if fits {

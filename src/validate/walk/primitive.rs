@@ -1,7 +1,8 @@
 //! The value of a primitive: its JSON type, its form and its meaning.
 
 use super::Walk;
-use crate::fhir::primitive::Primitive;
+use crate::fhir::Severity;
+use crate::fhir::primitive::{LONGEST, Primitive};
 use crate::fhir::tree::{Kind, NodeId};
 use crate::validate::references::is_absolute;
 use crate::validate::rules;
@@ -41,9 +42,11 @@ impl Walk<'_> {
             return;
         }
         if let Err(wrong) = primitive.check(value) {
-            self.error(rules::PRIMITIVE_FORMAT, node, || {
-                format!("{wrong}{}", self_shown(value, self.core.settings.show_values))
-            });
+            // Text SHOULD have no control characters; all else that a type says of its text is binding.
+            let text = matches!(primitive, Primitive::String | Primitive::Markdown);
+            let severity = if text && value.len() <= LONGEST { Severity::Warning } else { Severity::Error };
+            let shown = self.show(value);
+            self.find(severity, rules::PRIMITIVE_FORMAT, node, || format!("{wrong}{shown}"));
             return;
         }
         if primitive == Primitive::Canonical && !value.starts_with('#') && !is_absolute(value) {
@@ -84,8 +87,4 @@ impl Walk<'_> {
             });
         }
     }
-}
-
-fn self_shown(value: &str, show: bool) -> String {
-    if show { format!(" (found `{value}`)") } else { String::new() }
 }
