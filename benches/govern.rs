@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sgw::audit::{Act, Gateway, Hash, Party, StoredLeaf, Target, Tree, look, merkle, record};
 use sgw::fhir::systems;
 use sgw::govern::{Facts, Partner, Policy, Request, StoredConsent, decide};
+use sgw::validate::Validator;
 use std::hint::black_box;
 
 const ED: &str = include_str!("../profiles/agreements/eastmoor-ed.yaml");
@@ -72,6 +73,11 @@ fn benches(c: &mut Criterion) {
     let permit = decision.permit().expect("housing may have its minimum");
     c.bench_function("release: minimum dataset of a 2 KB Flag", |b| {
         b.iter(|| black_box(permit.release(&facts, now).unwrap()));
+    });
+
+    let validator = Validator::builtin();
+    c.bench_function("release and validate again: minimum dataset of a 2 KB Flag", |b| {
+        b.iter(|| black_box(permit.release_valid(&facts, &validator, now).unwrap()));
     });
 
     let gateway = Gateway {

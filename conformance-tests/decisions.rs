@@ -36,7 +36,7 @@ fn extension(name: &str, code: &str) -> Value {
     json!({"url": systems::canonical(&format!("StructureDefinition/{name}")), "valueCoding": own(name, code)})
 }
 
-fn flag(category: &str, tier: &str, basis: &str, label: &str) -> Value {
+pub fn flag(category: &str, tier: &str, basis: &str, label: &str) -> Value {
     let mut extensions = Vec::new();
     if !tier.is_empty() {
         extensions.push(extension("sharing-tier", tier));
@@ -54,7 +54,7 @@ fn flag(category: &str, tier: &str, basis: &str, label: &str) -> Value {
     flag
 }
 
-fn consent(kind: &str, organisation: &str) -> Option<Value> {
+pub fn consent(kind: &str, organisation: &str) -> Option<Value> {
     (!kind.is_empty()).then(|| {
         json!({"resourceType": "Consent", "id": "c",
             "status": if kind == "withdrawn" { "inactive" } else { "active" },
@@ -66,10 +66,10 @@ fn consent(kind: &str, organisation: &str) -> Option<Value> {
 }
 
 /// The agreements as the independent evaluator reads them: plain YAML, no types of the gateway.
-struct Terms(Vec<(Value, Value)>);
+pub struct Terms(Vec<(Value, Value)>);
 
 impl Terms {
-    fn read() -> Terms {
+    pub fn read() -> Terms {
         let options = || serde_saphyr::options! { strict_booleans: true };
         let read = |text: &str| -> Value { serde_saphyr::from_str_with_options(text, options()).unwrap() };
         let agreements = FILES.iter().map(|(_, text)| read(text));
@@ -88,19 +88,20 @@ fn has(list: &Value, wanted: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|item| item == wanted))
 }
 
-struct Case<'c> {
-    recipient: &'c str,
-    tier: &'c str,
-    category: &'c str,
-    purpose: &'c str,
-    basis: &'c str,
-    consent: &'c str,
-    label: &'c str,
-    emergency: bool,
+#[derive(Debug)]
+pub struct Case<'c> {
+    pub recipient: &'c str,
+    pub tier: &'c str,
+    pub category: &'c str,
+    pub purpose: &'c str,
+    pub basis: &'c str,
+    pub consent: &'c str,
+    pub label: &'c str,
+    pub emergency: bool,
 }
 
 /// What must come out: whether it is permitted.
-fn expected(terms: &Terms, case: &Case) -> bool {
+pub fn expected(terms: &Terms, case: &Case) -> bool {
     let routine = ["child-in-need", "housing-and-social"];
     let closest = ["honour-based-abuse"];
     let tier = match case.tier {

@@ -1,5 +1,6 @@
 //! A whole gateway on a temporary store, asked through its front door.
 
+use crate::deliver::house::secret;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -12,22 +13,20 @@ use sgw::audit;
 use sgw::config::Registry;
 use sgw::convert::{Format, Mappings, Source};
 use sgw::definitions::Definitions;
-use sgw::deliver::webhook::Secret;
 use sgw::deliver::{self, Deliverer};
 use sgw::exchange::{self, Exchange, Registered, Sources};
 use sgw::govern::Policy;
 use sgw::route::Topics;
 use sgw::store::{AuditQuery, Leaf, Options, SharedStore, SqliteStore, Synchronous};
 use sgw::validate::{Settings, Validator};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 /// The holders of keys in the test gateway; the key of each is `key-of-` and the name.
-pub const HOLDERS: [&str; 10] =
-    ["pas", "ehr", "scr", "hub", "ed", "housing", "tester", "auditor", "operator", "other"];
+pub const HOLDERS: [&str; 12] =
+    ["pas", "ehr", "scr", "hub", "ed", "housing", "tester", "auditor", "operator", "other", "desk", "resus"];
 
 const REGISTRY: &str = r#"
 organisations:
@@ -48,6 +47,7 @@ partners:
   - { id: hub, name: Hub, organisation: LZZ01, kind: safeguarding-hub }
   - { id: ed, name: Emergency department, organisation: RZZ02, kind: healthcare }
   - { id: housing, name: Moorland Homes, organisation: HZZ01, kind: housing }
+  - { id: desk, name: Governance desk of the shared care record, organisation: RZZ04, kind: shared-care-record }
 credentials:
   - { id: pas, organisation: RZZ01, roles: [source], source: pas, sha256: "{pas}" }
   - { id: ehr, organisation: RZZ03, roles: [source], source: ehr, sha256: "{ehr}" }
@@ -55,6 +55,8 @@ credentials:
   - { id: other, organisation: RZZ09, roles: [source], source: other, sha256: "{other}" }
   - { id: hub, organisation: LZZ01, roles: [subscriber], partner: hub, sha256: "{hub}" }
   - { id: ed, organisation: RZZ02, roles: [subscriber], partner: ed, sha256: "{ed}" }
+  - { id: desk, organisation: RZZ04, roles: [subscriber], partner: desk, sha256: "{desk}" }
+  - { id: resus, organisation: RZZ02, roles: [subscriber, break-glass], partner: ed, sha256: "{resus}" }
   - { id: housing, organisation: HZZ01, roles: [subscriber], partner: housing, sha256: "{housing}" }
   - { id: tester, organisation: RZZ00, roles: [tester], sha256: "{tester}" }
   - { id: auditor, organisation: RZZ00, roles: [auditor], sha256: "{auditor}" }
@@ -137,12 +139,13 @@ impl TestGateway {
         };
         let deliverer = Deliverer::start(deliver::Parts {
             store: store.clone(),
+            validator: validator(),
             policy: policy.clone(),
             topics: topics.clone(),
             gateway: identity.clone(),
-            secrets: BTreeMap::from([("hub".to_owned(), vec![Secret::generate().0])]),
+            secrets: ["hub", "ed", "desk"].map(|id| (id.to_owned(), vec![secret()])).into(),
             fhir_base: "http://gateway.test/fhir".into(),
-            settings: deliver::Settings { allow_http: true, allow_loopback: true, ..Default::default() },
+            settings: crate::deliver::house::settings(),
         })
         .await
         .unwrap();

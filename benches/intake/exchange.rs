@@ -52,6 +52,7 @@ impl Bench {
         // Deliveries have a bench of their own: here the intents are committed, and wait.
         let deliverer = Deliverer::start(deliver::Parts {
             store: Arc::clone(&store),
+            validator: Arc::new(Validator::builtin()),
             policy: Arc::clone(&policy),
             topics: Arc::clone(&topics),
             gateway: gateway.clone(),

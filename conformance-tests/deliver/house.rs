@@ -14,11 +14,14 @@ use sgw::store::{
     Committed, IntentQuery, IntentState, NewIntent, Options, Put, SharedStore, SqliteStore,
     SubscriptionChange, SubscriptionState, Synchronous, Work,
 };
+use sgw::validate::Validator;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const BACKPORT: &str = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/";
+
+static VALIDATOR: OnceLock<Arc<Validator>> = OnceLock::new();
 
 /// A secret that gateway and receivers share.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -76,6 +79,7 @@ impl House {
         let secrets = ["hub", "ed", "housing"].map(|partner| (partner.to_owned(), vec![secret()]));
         Parts {
             store: self.store.clone(),
+            validator: VALIDATOR.get_or_init(|| Arc::new(Validator::builtin())).clone(),
             policy: self.policy.clone(),
             topics: Arc::new(Topics::builtin().unwrap()),
             gateway: Gateway {

@@ -5,4 +5,4 @@ mod mllp;
 mod resources;
 mod rights;
 mod sockets;
-mod submissions;
+pub mod submissions;

@@ -10,7 +10,7 @@ use sgw::api::settings::HttpSettings;
 const CALLERS: [&str; 5] = ["scr", "hub", "tester", "auditor", "operator"];
 
 /// Address and, for each caller, whether its role lets it in. Being let in is not yet being given something.
-const MATRIX: [(&str, &str, [bool; 5]); 26] = [
+const MATRIX: [(&str, &str, [bool; 5]); 31] = [
     ("POST", "/submissions/scr", [true, false, false, false, false]),
     ("GET", "/quarantine", [false, false, false, false, true]),
     ("GET", "/quarantine/x", [false, false, false, false, true]),
@@ -37,6 +37,11 @@ const MATRIX: [(&str, &str, [bool; 5]); 26] = [
     ("GET", "/fhir/AuditEvent/x", [false, false, false, true, false]),
     ("GET", "/fhir/AuditEvent", [false, false, false, true, false]),
     ("POST", "/fhir/Flag/$validate", [true, true, true, true, true]),
+    ("POST", "/fhir/$decide", [false, false, false, true, false]),
+    ("POST", "/fhir/$break-glass", [false, false, false, false, false]),
+    ("GET", "/break-glass", [false, false, false, true, true]),
+    ("GET", "/fhir/Task", [true, true, false, true, true]),
+    ("PUT", "/fhir/Task/x", [true, true, false, false, true]),
 ];
 
 #[tokio::test]

@@ -4,4 +4,5 @@ mod faults;
 mod long_log;
 mod outage;
 mod reload;
+mod signed;
 mod tls;

@@ -63,6 +63,7 @@ pub fn role_name(role: Role) -> &'static str {
         Role::Tester => "tester",
         Role::Auditor => "auditor",
         Role::Operator => "operator",
+        Role::BreakGlass => "break-glass",
     }
 }
 

@@ -76,6 +76,8 @@ fn statement(gate: &Gate) -> Value {
                     &[("identifier", "token"), ("patient", "reference"), ("_id", "token")]),
                 subscription,
                 resource("AuditEvent", "", &["create", "read", "search-type"], &AUDIT_SEARCHES),
+                resource("Task", "", &["read", "vread", "update", "search-type"],
+                    &[("code", "token"), ("status", "token"), ("owner", "reference"), ("_id", "token")]),
                 resource("Patient", "", &["read", "vread"], &[]),
                 resource("Organization", "", &["read", "vread"], &[]),
                 resource("Practitioner", "", &["read", "vread"], &[]),
@@ -84,6 +86,8 @@ fn statement(gate: &Gate) -> Value {
             ],
             "operation": [
                 {"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"},
+                {"name": "decide", "definition": systems::canonical("OperationDefinition/decide")},
+                {"name": "break-glass", "definition": systems::canonical("OperationDefinition/break-glass")},
             ],
         }],
     })

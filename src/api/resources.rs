@@ -5,8 +5,10 @@ use super::audit_events;
 use super::body::{require_acceptable, require_fhir};
 use super::gate::{Authenticated, Gate};
 use super::parameters::{self, Pairs, Return};
+use super::tasks;
 use crate::exchange::{Found, Refusal, Written};
 use crate::fhir::{Issue, Severity, instant, outcome};
+use crate::govern::labelling::high_water;
 use crate::govern::{Caller, Role};
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -60,8 +62,12 @@ pub(super) async fn update(
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
     let result = async {
-        let role = if resource_type == "Subscription" { Role::Subscriber } else { Role::Source };
-        gate.allow(caller, &[role], "update").await?;
+        let roles: &[Role] = match resource_type.as_str() {
+            "Subscription" => &[Role::Subscriber],
+            "Task" => &[Role::Source, Role::Subscriber, Role::Operator],
+            _ => &[Role::Source],
+        };
+        gate.allow(caller, roles, "update").await?;
         require_acceptable(&headers, query.as_deref())?;
         require_fhir(&headers)?;
         let condition = parameters::if_match(&headers)?;
@@ -69,6 +75,7 @@ pub(super) async fn update(
         let now = Timestamp::now();
         Ok(match resource_type.as_str() {
             "Subscription" => gate.exchange.resubscribe(caller, &id, &bytes, &condition, now).await?,
+            "Task" => gate.exchange.settle_task(caller, &id, &bytes, condition.version, now).await?,
             _ => gate.exchange.update(caller, &resource_type, &id, &bytes, &condition, now).await?,
         })
     };
@@ -131,7 +138,7 @@ async fn read_one(
             Ok(versioned(StatusCode::OK, &gate.exchange.subscription(caller, id, version, now).await?))
         }
         _ => {
-            gate.allow(caller, &[Role::Subscriber, Role::Source], "read").await?;
+            gate.allow(caller, readers(resource_type), "read").await?;
             let purpose = parameters::purpose(headers);
             let found = gate.exchange.read(caller, resource_type, id, version, purpose, now).await?;
             Ok(versioned(StatusCode::OK, &found))
@@ -148,7 +155,7 @@ pub(super) async fn history(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
-    gate.allow(caller, &[Role::Subscriber, Role::Source], "history").await?;
+    gate.allow(caller, readers(&resource_type), "history").await?;
     let result = async {
         require_acceptable(&headers, query.as_deref())?;
         let purpose = parameters::purpose(&headers);
@@ -233,8 +240,14 @@ async fn search_for(
             let found = gate.exchange.subscriptions(caller, one("url"), &query, now).await?;
             (used, found.into_iter().map(|one| (one.id, one.resource)).collect())
         }
+        "Task" if one("_id").is_none() => {
+            gate.allow(caller, readers(resource_type), "search").await?;
+            let (query, used) = tasks::query(pairs)?;
+            let page = gate.exchange.tasks(caller, &query, &parameters::encode(&used), now).await?;
+            (used, page.found.into_iter().map(|one| (one.id, one.resource)).collect())
+        }
         _ => {
-            gate.allow(caller, &[Role::Subscriber, Role::Source], "search").await?;
+            gate.allow(caller, readers(resource_type), "search").await?;
             let (search, used) = parameters::search(pairs, headers)?;
             let query = parameters::encode(&used);
             let purpose = parameters::purpose(headers);
@@ -252,7 +265,15 @@ async fn search_for(
     Ok(fhir(StatusCode::OK, &bundle("searchset", entries.len(), &own, entries)))
 }
 
-fn bundle(kind: &str, total: usize, own: &str, entries: Vec<Value>) -> Value {
+/// Who may ask for resources of a type at all; what they get is decided for each.
+fn readers(resource_type: &str) -> &'static [Role] {
+    match resource_type {
+        "Task" => &[Role::Source, Role::Subscriber, Role::Operator, Role::Auditor],
+        _ => &[Role::Subscriber, Role::Source],
+    }
+}
+
+pub(super) fn bundle(kind: &str, total: usize, own: &str, entries: Vec<Value>) -> Value {
     let mut bundle = json!({
         "resourceType": "Bundle",
         "id": uuid::Uuid::now_v7().to_string(),
@@ -261,6 +282,9 @@ fn bundle(kind: &str, total: usize, own: &str, entries: Vec<Value>) -> Value {
         "link": [{"relation": "self", "url": own}],
     });
     if let (false, Some(members)) = (entries.is_empty(), bundle.as_object_mut()) {
+        if let Some(labels) = high_water(entries.iter().filter_map(|entry| entry.get("resource"))) {
+            members.insert("meta".to_owned(), json!({"security": labels}));
+        }
         members.insert("entry".to_owned(), Value::Array(entries));
     }
     bundle

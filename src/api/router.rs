@@ -3,8 +3,8 @@
 use super::answer::ApiError;
 use super::gate::{Gate, Parts};
 use super::{
-    configuration, context, deliveries, health, metadata, operations, quarantine, resources, review,
-    submissions, subscriptions,
+    break_glass, configuration, context, deliveries, explain, health, metadata, operations, quarantine,
+    resources, review, submissions, subscriptions,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -34,6 +34,9 @@ pub fn router(parts: Parts) -> Router {
         )
         .route("/fhir/Subscription/{id}/$status", get(subscriptions::status).post(subscriptions::status))
         .route("/fhir/Subscription/{id}/$events", get(subscriptions::events).post(subscriptions::events))
+        .route("/break-glass", get(break_glass::figures))
+        .route("/fhir/$break-glass", post(break_glass::disclose))
+        .route("/fhir/$decide", post(explain::explain))
         .route("/fhir/{type}", get(resources::search).post(resources::create))
         .route("/fhir/{type}/_search", post(resources::search_by_form))
         .route("/fhir/{type}/$validate", post(operations::validate))

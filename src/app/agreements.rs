@@ -1,9 +1,9 @@
 //! `sgw agreements`: check, show and compare sharing agreements.
 
-use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain, say};
-use crate::config::Registry;
+use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain, say, sealing};
+use crate::config::{Registry, signed};
 use crate::govern::agreement::{Agreement, Term};
-use crate::govern::{Partner, Policy, PolicyError};
+use crate::govern::{Partner, Policy, PolicyError, read_folder};
 use clap::Subcommand;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,18 @@ enum Action {
         /// The folder with `*.yaml` files.
         folder: PathBuf,
     },
+    /// Sign a folder: writes `agreements.sig`, which names every file with its digest. The first time, the key is made,
+    /// with the public key for `gateway.agreement_keys` beside it.
+    Sign {
+        /// The folder with `*.yaml` files.
+        folder: PathBuf,
+        /// The file with the private key.
+        #[arg(long)]
+        key: PathBuf,
+        /// The name of a new key: who signs.
+        #[arg(long, default_value = "agreements")]
+        name: String,
+    },
     /// Say which terms a new folder adds, takes away or changes.
     Diff {
         /// The folder as it is.
@@ -48,6 +60,7 @@ pub fn run(args: Args) -> ExitCode {
             policy.agreements().iter().for_each(show);
             true
         }),
+        Action::Sign { folder, key, name } => sign(&folder, &key, &name),
         Action::Diff { old, new } => diff(&old, &new),
     };
     match answer {
@@ -83,6 +96,25 @@ fn check(folder: &Path, registry: Option<&Path>) -> Result<bool, u8> {
         ));
     }
     say(&format!("{}: sound; {} agreements", folder.display(), policy.agreements().len()));
+    Ok(true)
+}
+
+/// Signs only what could be in force.
+fn sign(folder: &Path, key: &Path, name: &str) -> Result<bool, u8> {
+    load(folder, Vec::new())?;
+    let failed = |text: String| {
+        complain(&text);
+        COULD_NOT_RUN
+    };
+    let documents = read_folder(folder).map_err(|errors| {
+        errors.iter().for_each(|error| complain(&error.to_string()));
+        COULD_NOT_RUN
+    })?;
+    let signer = sealing::key(key, name).map_err(|error| failed(error.to_string()))?;
+    let path = folder.join(signed::NOTE);
+    std::fs::write(&path, signed::sign(&documents, &signer))
+        .map_err(|error| failed(format!("`{}`: {error}", path.display())))?;
+    say(&format!("{}: {} files signed by {}", path.display(), documents.len(), signer.verifier()));
     Ok(true)
 }
 

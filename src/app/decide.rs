@@ -2,7 +2,9 @@
 
 use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain, say};
 use crate::config::Registry;
+use crate::exchange::{Access, Difference, compare};
 use crate::govern::{Decision, Facts, Policy, PolicyReference, Request, Say, StoredConsent, decide};
+use crate::store::{SqliteStore, Store};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -11,17 +13,22 @@ use std::process::ExitCode;
 /// Says, for every partner, whether it would be told of a resource, by which agreement, and what it would have.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The resource: a file with a Flag or a Consent.
-    resource: PathBuf,
+    /// The resource: a file with a Flag or a Consent; left out to decide about everything in a database.
+    #[arg(required_unless_present = "database")]
+    resource: Option<PathBuf>,
     /// The folder with the agreements.
-    #[arg(long)]
-    agreements: PathBuf,
+    #[arg(long, required_unless_present = "diff")]
+    agreements: Option<PathBuf>,
     /// The registry with the partners.
     #[arg(long)]
     registry: PathBuf,
     /// The organisation (ODS code) whose source sent it.
-    #[arg(long)]
-    source: String,
+    #[arg(long, required_unless_present = "database")]
+    source: Option<String>,
+    /// Decide about every Flag and Consent in this database, with the patients and Consents that it holds; it is only
+    /// read, also while a gateway runs.
+    #[arg(long, value_name = "FILE", requires = "diff", conflicts_with_all = ["resource", "source", "consent", "patient", "purpose", "explain"])]
+    database: Option<PathBuf>,
     /// Files with the patient's Consents.
     #[arg(long)]
     consent: Vec<PathBuf>,
@@ -40,9 +47,9 @@ pub struct Args {
     /// Print the whole explanation, and the copy that would leave.
     #[arg(long)]
     explain: bool,
-    /// Another folder of agreements: print only where it decides otherwise.
-    #[arg(long, value_name = "FOLDER")]
-    diff: Option<PathBuf>,
+    /// Two folders of agreements: print who would gain access, and who would lose it, under the new one.
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with = "agreements")]
+    diff: Option<Vec<PathBuf>>,
 }
 
 /// Runs `sgw decide`. Exit codes: 0 some partner would be told (with `--diff`: nothing changes), 1 none would
@@ -71,7 +78,21 @@ fn policy(folder: &Path, registry: &Path) -> Result<Policy, String> {
 }
 
 fn answer(args: &Args) -> Result<bool, String> {
-    let resource = read(&args.resource)?;
+    let (agreements, next) = match (&args.agreements, args.diff.as_deref()) {
+        (Some(folder), _) => (folder, None),
+        (None, Some([old, new])) => (old, Some(new)),
+        _ => return Err("`--agreements FOLDER` or `--diff OLD NEW` is needed".to_owned()),
+    };
+    let current = policy(agreements, &args.registry)?;
+    let next = next.map(|folder| policy(folder, &args.registry)).transpose()?;
+    let now = args.at.unwrap_or_else(Timestamp::now);
+    if let (Some(database), Some(next)) = (&args.database, &next) {
+        return recorded(database, &current, next, args.partner.as_deref(), now);
+    }
+    let (Some(resource), Some(source)) = (&args.resource, &args.source) else {
+        return Err("a resource and its `--source` are needed".to_owned());
+    };
+    let resource = read(resource)?;
     let patient = args.patient.as_deref().map(read).transpose()?;
     let consents: Vec<Value> = args.consent.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     let id = |value: &Value| value.get("id").and_then(Value::as_str).unwrap_or("unnamed").to_owned();
@@ -84,13 +105,10 @@ fn answer(args: &Args) -> Result<bool, String> {
         resource_type: resource.get("resourceType").and_then(Value::as_str).unwrap_or_default(),
         id: &resource_id,
         version: 1,
-        source_organisation: &args.source,
+        source_organisation: source,
         patient: patient.as_ref(),
         consents: &stored,
     };
-    let now = args.at.unwrap_or_else(Timestamp::now);
-    let current = policy(&args.agreements, &args.registry)?;
-    let next = args.diff.as_deref().map(|folder| policy(folder, &args.registry)).transpose()?;
     let mut answer = next.is_some();
     for partner in current.partners() {
         if args.partner.as_ref().is_some_and(|only| *only != partner.id) {
@@ -118,6 +136,41 @@ fn answer(args: &Args) -> Result<bool, String> {
         }
     }
     Ok(answer)
+}
+
+/// Compares two policies on everything that a database holds.
+fn recorded(
+    database: &Path,
+    old: &Policy,
+    new: &Policy,
+    only: Option<&str>,
+    now: Timestamp,
+) -> Result<bool, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let compared = runtime.map_err(|error| error.to_string())?.block_on(async {
+        let store = SqliteStore::open_read_only(database).await.map_err(|error| error.to_string())?;
+        let compared = compare(&store, old, new, now).await.map_err(|error| error.to_string());
+        store.close().await.map_err(|error| error.to_string())?;
+        compared
+    })?;
+    let of = |access: Access| {
+        let wanted = move |one: &&Difference| one.access == access && only.is_none_or(|id| one.partner == id);
+        compared.differences.iter().filter(wanted)
+    };
+    for (access, sign) in [(Access::Gained, "+"), (Access::Lost, "-"), (Access::Otherwise, "~")] {
+        for one in of(access) {
+            say(&format!("{sign} {} {}: {} -> {}", one.partner, one.record, one.before, one.after));
+        }
+    }
+    let count = |access| of(access).count();
+    let (gained, lost, otherwise) = (count(Access::Gained), count(Access::Lost), count(Access::Otherwise));
+    say(&format!(
+        "{} records, {} decisions: {gained} gained, {lost} lost, {otherwise} permitted otherwise, {} withheld for other reasons",
+        compared.records,
+        compared.decisions,
+        count(Access::StillNone)
+    ));
+    Ok(gained + lost + otherwise == 0)
 }
 
 fn line(decision: &Decision) -> String {

@@ -75,6 +75,13 @@ impl Reloader {
             }
         };
         let Deployment { settings, registry: new, policy, sources, keyring, .. } = deployment;
+        let rewritten = self.exchange.policy().rewritten(&policy);
+        if !rewritten.is_empty() {
+            let text = rewritten.join("; ");
+            let now = Timestamp::now();
+            self.exchange.refuse_replacement(Party::from(by), OPERATION, &text, now).await;
+            return Err(ReloadError::Faults(rewritten));
+        }
         let mut changes = differences(&registry, &new);
         let mappings: Vec<String> = sources.changed_since(&self.exchange.sources());
         if !mappings.is_empty() {

@@ -44,14 +44,14 @@ pub enum SealError {
     Store(#[from] StoreError),
 }
 
-/// The log's private key from its file; made, with the public key beside it, when there is no file yet.
-pub fn key(path: &Path, organisation: &str) -> Result<Signer, SealError> {
+/// A private key from its file; made under this name, with the public key beside it, when there is no file yet.
+pub fn key(path: &Path, name: &str) -> Result<Signer, SealError> {
     let failed = |reason: String| SealError::Key { path: path.to_owned(), reason };
     if path.is_file() {
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         return Signer::parse(&text).map_err(|error| failed(error.to_string()));
     }
-    let signer = Signer::generate(&format!("{organisation}/sgw-audit")).map_err(|e| failed(e.to_string()))?;
+    let signer = Signer::generate(name).map_err(|e| failed(e.to_string()))?;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -90,7 +90,7 @@ impl Sealer {
         settings: &Settings,
         organisation: &str,
     ) -> Result<Sealer, SealError> {
-        let mut signer = key(&settings.key, organisation)?;
+        let mut signer = key(&settings.key, &format!("{organisation}/sgw-audit"))?;
         let witness = settings.witness.clone();
         let failed = |reason: String| SealError::Witness { path: witness.clone(), reason };
         std::fs::create_dir_all(&witness).map_err(|error| failed(error.to_string()))?;

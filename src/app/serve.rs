@@ -157,6 +157,7 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
 
     let deliverer = Deliverer::start(deliver::Parts {
         store: store.clone(),
+        validator: validator.clone(),
         policy: policy.clone(),
         topics: topics.clone(),
         gateway: gateway.clone(),

@@ -83,8 +83,11 @@ impl VerifierKey {
         &self.name
     }
 
-    /// The text of a note that this key signed.
-    fn open<'n>(&self, note: &'n str) -> Result<&'n str, CheckpointError> {
+    /// The text of a note that this key signed, with the newline at its end.
+    ///
+    /// # Errors
+    /// The text is not a signed note, this key has not signed it, or its signature is wrong.
+    pub fn open<'n>(&self, note: &'n str) -> Result<&'n str, CheckpointError> {
         let at = note.rfind("\n\n").ok_or(CheckpointError::Note)?;
         let (text, signatures) = note.split_at(at + 1);
         let mut found = false;
@@ -227,13 +230,19 @@ impl Signer {
             Some((signed, known)) if size == signed && known != *root => return Err(SignError::Forked(size)),
             _ => {}
         }
-        let text = format!("{}\n{size}\n{}\n", self.origin, STANDARD.encode(root));
+        let note = self.sign_note(&format!("{}\n{size}\n{}\n", self.origin, STANDARD.encode(root)));
+        self.last = Some((size, *root));
+        Ok(Checkpoint { size, root: *root, note })
+    }
+}
+
+impl Signer {
+    /// A signed note (C2SP `signed-note`) of this text, which ends with a newline.
+    pub fn sign_note(&self, text: &str) -> String {
         let signature = self.key.sign(text.as_bytes());
         let mut bytes = key_id(&self.origin, self.key.verifying_key().as_bytes()).to_vec();
         bytes.extend_from_slice(&signature.to_bytes());
-        let note = format!("{text}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(bytes));
-        self.last = Some((size, *root));
-        Ok(Checkpoint { size, root: *root, note })
+        format!("{text}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(bytes))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::fault::{ConfigError, Fault};
 use super::registry::Registry;
-use super::{GatewaySettings, Settings};
+use super::{GatewaySettings, Settings, signed};
 use crate::api::auth::Keyring;
+use crate::audit::VerifierKey;
 use crate::convert::{Format, LoadError, Mapping, Mappings, Source, load_file};
 use crate::document::Place;
 use crate::exchange::{Registered, Sources};
-use crate::govern::{AgreementWarning, Policy, PolicyError};
+use crate::govern::{AgreementWarning, Policy, PolicyError, read_folder};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +39,7 @@ impl Deployment {
         let gateway = &settings.gateway;
         let registry = Registry::load(&gateway.registry)?;
         let mut faults = listener_faults(&settings, &registry, path);
-        let policy = Policy::load(&gateway.agreements, registry.partners.clone());
+        let policy = agreements(gateway, &registry);
         let policy = policy.map_err(|errors| faults.extend(errors.into_iter().map(of_policy))).ok();
         let sources = match mappings(gateway) {
             Ok(mappings) => sources(gateway, &registry, &mappings, &mut faults),
@@ -71,6 +72,25 @@ fn warning(warning: &AgreementWarning) -> String {
     } else {
         format!("the agreement `{agreement}` version {version}: {what} on {last_day}, in {days_left} days")
     }
+}
+
+/// The policy of a folder of agreements; its signature is checked before anything in it is believed.
+fn agreements(gateway: &GatewaySettings, registry: &Registry) -> Result<Policy, Vec<PolicyError>> {
+    let documents = read_folder(&gateway.agreements)?;
+    if !gateway.agreement_keys.is_empty() {
+        let wrong = |text: String| PolicyError {
+            file: "gateway.agreement_keys".to_owned(),
+            line: None,
+            column: None,
+            rule: "agreements-signature",
+            text,
+        };
+        let keys = gateway.agreement_keys.iter().map(|text| VerifierKey::parse(text));
+        let keys: Vec<VerifierKey> =
+            keys.collect::<Result<_, _>>().map_err(|error| vec![wrong(error.to_string())])?;
+        signed::verify(&gateway.agreements, &documents, &keys)?;
+    }
+    Policy::from_documents(&documents, registry.partners.clone())
 }
 
 /// The built-in mappings with those of the files and folders that the settings name.

@@ -8,6 +8,7 @@ mod deployment;
 mod fault;
 mod reading;
 mod registry;
+pub mod signed;
 
 pub use deployment::Deployment;
 pub use fault::{ConfigError, Fault};
@@ -60,6 +61,8 @@ pub struct GatewaySettings {
     pub registry: PathBuf,
     /// The folder with the sharing agreements (`*.yaml`).
     pub agreements: PathBuf,
+    /// Public keys (`name+hash+base64`) of those who may sign agreements; with none, agreements need no signature.
+    pub agreement_keys: Vec<String>,
     /// Folders or files with mappings, beside the built-in ones.
     pub mappings: Vec<PathBuf>,
     /// Folders, files or packages with profiles, beside the built-in ones.
@@ -78,6 +81,7 @@ impl Default for GatewaySettings {
             canonical_base: crate::fhir::systems::DEFAULT_BASE.to_owned(),
             registry: PathBuf::from("registry.yaml"),
             agreements: PathBuf::from("agreements"),
+            agreement_keys: Vec::new(),
             mappings: Vec::new(),
             definitions: Vec::new(),
             allow_extensions: ["https://fhir.hl7.org.uk/", "https://fhir.nhs.uk/"].map(str::to_owned).into(),

@@ -270,6 +270,9 @@ fn cross_faults(file: &File, node: &Node, path: &Path) -> Vec<Fault> {
         if entry.roles.contains(&Role::Subscriber) && entry.partner.is_none() {
             add(at("roles"), "the role `subscriber` needs a `partner`".to_owned());
         }
+        if entry.roles.contains(&Role::BreakGlass) && !entry.roles.contains(&Role::Subscriber) {
+            add(at("roles"), "the role `break-glass` needs the role `subscriber`".to_owned());
+        }
     }
     faults
 }

@@ -4,6 +4,7 @@
 //! kept only while the store's revision says that none of them has changed.
 
 use crate::fhir::{origin, systems};
+use crate::govern::labelling::keep_raised;
 use crate::govern::{Facts, StoredConsent};
 use crate::store::{Intent, SharedStore, StoreError, Stored};
 use jiff::Timestamp;
@@ -114,6 +115,7 @@ impl FactsReader {
     pub async fn read(&self, store: &SharedStore, intent: &Intent) -> Result<Known, FactsError> {
         let revision = store.revision();
         let (version, at) = self.version(store, intent).await?;
+        let version = labelled_as_now(store, version, intent.version).await?;
         let patient = match &intent.patient_key {
             None => Arc::default(),
             Some(key) => self.patient(store, key, revision).await?,
@@ -185,6 +187,33 @@ impl FactsReader {
     fn kept<R>(&self, with: impl FnOnce(&mut Kept) -> R) -> R {
         with(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The version with the labels of the current one: a label that was raised while a notification waited holds for it.
+async fn labelled_as_now(
+    store: &SharedStore,
+    version: Arc<Version>,
+    number: u64,
+) -> Result<Arc<Version>, FactsError> {
+    if version.resource_type != "Flag" {
+        return Ok(version);
+    }
+    let current = store.read(&version.resource_type, &version.id).await?;
+    let Some(current) = current.filter(|stored| stored.version > number && !stored.deleted) else {
+        return Ok(version);
+    };
+    let (resource_type, id, newest) = (current.resource_type.clone(), current.id.clone(), current.version);
+    let unreadable = FactsError::Unreadable { resource_type, id, version: newest };
+    let current = read(current).ok_or(unreadable)?;
+    let mut resource = version.resource.clone();
+    keep_raised(&mut resource, &current.resource);
+    let Version { resource_type, id, version, .. } = &*version;
+    Ok(Arc::new(Version {
+        resource_type: resource_type.clone(),
+        id: id.clone(),
+        version: *version,
+        resource,
+    }))
 }
 
 fn read(stored: Stored) -> Option<Version> {

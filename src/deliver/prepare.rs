@@ -131,9 +131,11 @@ pub(super) async fn take(shared: &Shared, taking: Taking, now: Timestamp) -> Res
         let next_due = store.next_due(Some(&taking.id)).await?;
         return Ok(Taken::Batch(Batch { loaded, sends: Vec::new(), newest, counted, more: false, next_due }));
     }
+    let taken = intents.len();
     let mut batch = decide_all(shared, &loaded, taking.fence, intents, newest, now).await?;
     batch.counted = counted;
-    // A probe that was withheld has probed nothing.
+    // What was not sent has made way for what waited behind it; and a probe that was withheld has probed nothing.
+    more |= batch.sends.len() < taken;
     batch.more = more && (!taking.probe || batch.sends.is_empty());
     Ok(Taken::Batch(batch))
 }

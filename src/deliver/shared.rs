@@ -9,6 +9,7 @@ use crate::govern::{Decision, Facts, Partner, Policy, ReasonCode, Released, Requ
 use crate::route::notification::{Context, Event, Focus};
 use crate::route::{Status, Subscription, Topics, Trigger};
 use crate::store::{Intent, NewLeaf, Put, SharedStore, SubscriptionState};
+use crate::validate::Validator;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 pub struct Parts {
     /// The system of record.
     pub store: SharedStore,
+    /// Proves redacted copies valid before they leave.
+    pub validator: Arc<Validator>,
     /// The policy in force.
     pub policy: Arc<ArcSwap<Policy>>,
     /// The topics that are served.
@@ -97,7 +100,9 @@ impl Shared {
                 let request = Request::notify(&partner);
                 let (decision, released) = known.with(intent.version, |facts: &Facts<'_>| {
                     let decision = decide(&policy, &request, facts, now);
-                    let released = decision.permit().map(|permit| permit.release(facts, now));
+                    let released = decision
+                        .permit()
+                        .map(|permit| permit.release_valid(facts, &self.parts.validator, now));
                     (decision, released)
                 });
                 match released {

@@ -124,6 +124,7 @@ impl Exchange {
         if let Err(issues) = self.decide_all(&mut work, versions, &arrived.facts, now).await? {
             return Ok(Err(issues));
         }
+        self.escalate_disputes(&mut work, versions, &arrived.facts, now).await?;
         let body = transaction::response(&arrival.submission.id, versions, remarks, now);
         work.answer = Some(body.clone());
         let mut keys = arrival.keys.iter().cloned();

@@ -8,7 +8,11 @@
 mod accept;
 mod audit_reads;
 mod audit_search;
+mod break_glass;
+mod compare;
 mod deliveries;
+mod even;
+mod explain;
 mod facts;
 mod in_force;
 mod payload;
@@ -21,17 +25,22 @@ mod sources;
 mod submit;
 mod subscribers;
 mod subscriptions;
+mod tasks;
 mod transaction;
 mod version;
 mod writes;
 
 pub use audit_reads::{AuditPage, accesses};
+pub use break_glass::{PATIENTS_AN_HOUR, Use};
+pub use compare::{Access, Comparison, Difference, compare};
+pub use explain::{About, Claim, Explained, Question};
 pub use in_force::Replacement;
 pub use payload::{HL7_V2, Payload, Submitted, media_types};
 pub use reads::{Found, Page, Search};
 pub use refusal::Refusal;
 pub use review::gather_review;
 pub use sources::{Registered, Sources};
+pub use tasks::TaskQuery;
 pub use writes::{Condition, Written};
 
 use crate::audit;

@@ -1,18 +1,21 @@
 //! Reads and searches: each is decided and recorded. "No record" and "not permitted" are the same answer.
 
 use super::Exchange;
+use super::even::even_out;
 use super::facts::{Known, facts};
 use super::refusal::Refusal;
 use crate::audit::{self, Act, Party, Target};
 use crate::convert::identity;
-use crate::govern::{Caller, Decision, Request, decide, purpose};
+use crate::govern::labelling::keep_raised;
+use crate::govern::{Caller, Decision, Emergency, Permit, Request, decide, purpose};
 use crate::store::{Stored, Work};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 /// Types that can be read here, beside Subscription and AuditEvent.
-const READABLE: [&str; 7] =
-    ["Flag", "Consent", "Patient", "Organization", "Practitioner", "PractitionerRole", "Provenance"];
+const READABLE: [&str; 8] =
+    ["Flag", "Consent", "Patient", "Organization", "Practitioner", "PractitionerRole", "Provenance", "Task"];
 /// The most resources in one page of a search or history.
 const PAGE: usize = 100;
 
@@ -29,6 +32,13 @@ pub struct Found {
     pub last_updated: Timestamp,
     /// The resource, obligations applied.
     pub resource: Value,
+}
+
+/// A copy on its way out.
+pub(super) struct Disclosed {
+    pub found: Found,
+    /// Days until its review is due, when it leaves by the emergency path alone.
+    pub review_days: Option<u16>,
 }
 
 /// What a search or a history found.
@@ -51,7 +61,7 @@ pub enum Search {
 
 impl Exchange {
     /// The purpose for which a caller reads when it names none: that of its partner.
-    fn purpose_of(&self, caller: &Caller, asked: Option<&str>) -> String {
+    pub(super) fn purpose_of(&self, caller: &Caller, asked: Option<&str>) -> String {
         let policy = self.policy.load();
         let own = caller
             .partner
@@ -76,6 +86,7 @@ impl Exchange {
         if !READABLE.contains(&resource_type) {
             return Err(Refusal::UnknownType { resource_type: resource_type.to_owned() });
         }
+        let begun = Instant::now();
         let purpose = self.purpose_of(caller, purpose);
         let stored = match version {
             None => self.store.read(resource_type, id).await?,
@@ -83,8 +94,11 @@ impl Exchange {
         };
         let mut work = Work::at(now);
         let found = match &stored {
-            Some(stored) => self.release(caller, stored, &purpose, &mut work, now).await?,
+            Some(stored) => {
+                self.release(caller, stored, &purpose, None, &mut work, now).await?.map(|one| one.found)
+            }
             None => {
+                self.as_if_there(caller, &purpose, now).await?;
                 let target = Target { resource_type, id, version };
                 let caller = Party::from(caller);
                 let act = Act::Read { caller, target, patient: None, purpose: &purpose, decision: None };
@@ -93,6 +107,9 @@ impl Exchange {
             }
         };
         self.store.commit(work).await?;
+        if found.is_none() {
+            even_out(begun).await;
+        }
         found.ok_or(Refusal::NotFound)
     }
 
@@ -108,18 +125,24 @@ impl Exchange {
         if !READABLE.contains(&resource_type) {
             return Err(Refusal::UnknownType { resource_type: resource_type.to_owned() });
         }
+        let begun = Instant::now();
         let purpose = self.purpose_of(caller, purpose);
         let versions = self.store.history(resource_type, id, None, PAGE).await?;
         let mut work = Work::at(now);
         let page = self.release_all(caller, &versions, &purpose, &mut work, now).await?;
         if versions.is_empty() {
+            self.as_if_there(caller, &purpose, now).await?;
             let caller = Party::from(caller);
             let target = Target::resource(resource_type, id);
             let act = Act::Read { caller, target, patient: None, purpose: &purpose, decision: None };
             work.audits.push(audit::record(&act, &self.gateway, now).into());
         }
         self.store.commit(work).await?;
-        if page.found.is_empty() { Err(Refusal::NotFound) } else { Ok(page) }
+        if page.found.is_empty() {
+            even_out(begun).await;
+            return Err(Refusal::NotFound);
+        }
+        Ok(page)
     }
 
     /// Searches; what the caller may not have is left out without a sign.
@@ -149,18 +172,52 @@ impl Exchange {
                 }
             }
         };
+        let about = patient.as_deref();
+        self.answer_found(caller, resource_type, &stored, about, (query, &purpose), now).await
+    }
+
+    /// Decides about each of these, and records the search with what came of it; for the caller's own purpose.
+    pub(super) async fn answer_search(
+        &self,
+        caller: &Caller,
+        resource_type: &str,
+        stored: &[Stored],
+        patient: Option<&str>,
+        query: &str,
+        now: Timestamp,
+    ) -> Result<Page, Refusal> {
+        let purpose = self.purpose_of(caller, None);
+        self.answer_found(caller, resource_type, stored, patient, (query, &purpose), now).await
+    }
+
+    async fn answer_found(
+        &self,
+        caller: &Caller,
+        resource_type: &str,
+        stored: &[Stored],
+        patient: Option<&str>,
+        (query, purpose): (&str, &str),
+        now: Timestamp,
+    ) -> Result<Page, Refusal> {
+        let begun = Instant::now();
         let mut work = Work::at(now);
-        let page = self.release_all(caller, &stored, &purpose, &mut work, now).await?;
+        let page = self.release_all(caller, stored, purpose, &mut work, now).await?;
+        if stored.is_empty() {
+            self.as_if_there(caller, purpose, now).await?;
+        }
         let act = Act::Search {
             caller: Party::from(caller),
             resource_type,
             query,
-            purpose: &purpose,
+            purpose,
             found: page.found.len(),
-            patient: patient.as_deref(),
+            patient,
         };
         work.audits.insert(0, audit::record(&act, &self.gateway, now).into());
         self.store.commit(work).await?;
+        if page.found.is_empty() {
+            even_out(begun).await;
+        }
         Ok(page)
     }
 
@@ -174,20 +231,44 @@ impl Exchange {
     ) -> Result<Page, Refusal> {
         let mut page = Page::default();
         for one in stored {
-            page.found.extend(self.release(caller, one, purpose, work, now).await?);
+            let released = self.release(caller, one, purpose, None, work, now).await?;
+            page.found.extend(released.map(|one| one.found));
         }
         Ok(page)
     }
 
+    /// The resource of a stored version with the labels of the current one: a label that was raised since holds for
+    /// what was stored before.
+    pub(super) async fn labelled_as_now(
+        &self,
+        stored: &Stored,
+        mut resource: Value,
+    ) -> Result<Value, Refusal> {
+        if stored.resource_type != "Flag" {
+            return Ok(resource);
+        }
+        let current = self.store.read(&stored.resource_type, &stored.id).await?;
+        let newer = current.filter(|current| current.version > stored.version && !current.deleted);
+        if let Some(newer) = newer {
+            let newest: Value = serde_json::from_str(&newer.body).map_err(|_| {
+                let cause = format!("stored `Flag/{}` is not JSON", newer.id);
+                Refusal::Internal { cause }
+            })?;
+            keep_raised(&mut resource, &newest);
+        }
+        Ok(resource)
+    }
+
     /// Decides about one stored version, and makes the caller's copy if it may have one.
-    async fn release(
+    pub(super) async fn release(
         &self,
         caller: &Caller,
         stored: &Stored,
         purpose: &str,
+        emergency: Option<Emergency<'_>>,
         work: &mut Work,
         now: Timestamp,
-    ) -> Result<Option<Found>, Refusal> {
+    ) -> Result<Option<Disclosed>, Refusal> {
         let known = match &stored.patient_key {
             Some(key) => Known::of(&self.store.facts_for(key).await?)?,
             None => Known::default(),
@@ -195,6 +276,10 @@ impl Exchange {
         let consents = known.consents();
         let policy = self.policy.load_full();
         let resource: Option<Value> = serde_json::from_str(&stored.body).ok().filter(|_| !stored.deleted);
+        let resource = match resource {
+            Some(resource) => Some(self.labelled_as_now(stored, resource).await?),
+            None => None,
+        };
         let target = Target::version(&stored.resource_type, &stored.id, stored.version);
         let patient = stored.patient_key.as_deref();
         let mut found = None;
@@ -207,8 +292,10 @@ impl Exchange {
                 known.patient(),
                 &consents,
             );
-            let decision = decide(&policy, &Request::read(caller, purpose), &facts, now);
-            found = decision.permit().and_then(|permit| permit.release(&facts, now).ok());
+            let decision =
+                decide(&policy, &Request { emergency, ..Request::read(caller, purpose) }, &facts, now);
+            found =
+                decision.permit().and_then(|permit| permit.release_valid(&facts, &self.validator, now).ok());
             decision
         });
         let party = Party::from(caller);
@@ -227,12 +314,16 @@ impl Exchange {
             };
             work.audits.push(audit::record(&act, &self.gateway, now).into());
         }
-        Ok(Some(Found {
-            resource_type: stored.resource_type.clone(),
-            id: stored.id.clone(),
-            version: stored.version,
-            last_updated: stored.last_updated,
-            resource: released.resource,
+        let broken = decision.as_ref().filter(|decision| decision.break_glass).and_then(Decision::permit);
+        Ok(Some(Disclosed {
+            review_days: broken.and_then(Permit::review_days),
+            found: Found {
+                resource_type: stored.resource_type.clone(),
+                id: stored.id.clone(),
+                version: stored.version,
+                last_updated: stored.last_updated,
+                resource: released.resource,
+            },
         }))
     }
 }

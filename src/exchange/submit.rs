@@ -188,7 +188,10 @@ impl Exchange {
     }
 
     /// A resource, proven valid against the profile that the gateway holds its type to.
+    ///
+    /// A Flag is labelled first, by the rules in force.
     pub(super) fn validate(&self, resource: Value) -> Result<Validated, Vec<Issue>> {
+        let resource = self.policy.load().label_rules().assign(resource);
         let profile = match type_of(&resource) {
             "Flag" => Some(systems::canonical("StructureDefinition/safeguarding-flag")),
             "Consent" => Some(systems::canonical("StructureDefinition/safeguarding-consent")),

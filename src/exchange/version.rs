@@ -1,6 +1,7 @@
 //! Versions: what a resource becomes when it is stored, and whether it changes at all.
 
 use crate::fhir::{instant, origin};
+use crate::govern::labelling::keep_raised;
 use crate::store::{BusinessIdentifier, Put, Stored};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -50,6 +51,10 @@ impl Version {
     ) -> Version {
         let resource_type = type_of(&resource).to_owned();
         let start_added = add_known_start(&mut resource, previous.as_ref());
+        if let Some(previous) = previous.as_ref().filter(|_| resource_type == "Flag") {
+            // Labels that an earlier version had are not lowered by a later one.
+            keep_raised(&mut resource, previous);
+        }
         let expected = current.map(|stored| stored.version);
         let version = |resource, version, changed, last_updated, previous| Version {
             resource_type,
@@ -226,6 +231,16 @@ mod tests {
         let again = Version::next(flag.clone(), "a", Some(&stored(&first)), None, "urn:s", later);
         assert_eq!((again.version, again.changed), (1, false));
         assert_eq!(again.last_updated, now());
+    }
+
+    #[test]
+    fn a_later_version_keeps_the_labels_of_the_one_before() {
+        let label = |code: &str| json!([{"system": crate::fhir::systems::CONFIDENTIALITY, "code": code}]);
+        let flag = |code: &str| json!({"resourceType": "Flag", "meta": {"security": label(code)}});
+        let first = Version::next(flag("V"), "a", None, None, "s", now());
+        let second = Version::next(flag("N"), "a", Some(&stored(&first)), None, "s", now());
+        assert!(!second.changed, "a lower label changes nothing");
+        assert_eq!(second.resource["meta"]["security"], label("V"));
     }
 
     #[test]

@@ -180,6 +180,7 @@ impl Exchange {
         if let Err(issues) = self.decide_all(&mut work, &versions, &facts, now).await? {
             return Err(self.refuse_invalid(caller, operation, issues, now).await);
         }
+        self.escalate_disputes(&mut work, &versions, &facts, now).await?;
         let [version] = versions;
         let act = Act::Changed {
             caller: Party::from(caller),

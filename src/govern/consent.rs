@@ -6,6 +6,7 @@
 //! - When several exceptions of one level apply and disagree, the one that denies wins.
 //! - What cannot be told (an unresolvable reference, an unreadable date, an unknown code system) never helps to
 //!   disclose: a provision that denies applies, one that permits does not.
+//! - A Consent that is disputed or uncertain (extension `consent-dispute`) permits nothing; a dissent holds.
 //! - Core says that the root has no type and builds on `policyRule`; PCF requires a type. Both are understood; a
 //!   Consent with neither, or one that cannot be understood, denies.
 
@@ -72,7 +73,11 @@ pub(crate) fn evaluate(consent: &Value, asked: &Asked) -> Say {
         None => Say::Silent,
         Some(Kind::Deny) => Say::Deny,
         // A permission that hangs on a root nobody can read, or that is not given yet, is none.
-        Some(Kind::Permit) if matched == Match::Unknown || given_later(consent, asked.now) => Say::Silent,
+        Some(Kind::Permit)
+            if matched == Match::Unknown || given_later(consent, asked.now) || is_disputed(consent) =>
+        {
+            Say::Silent
+        }
         Some(Kind::Permit) => Say::Permit,
     }
 }
@@ -183,6 +188,21 @@ pub(crate) fn review_overdue(consent: &Value, now: Timestamp) -> bool {
             let due = extension.get("valueDate").and_then(Value::as_str).and_then(period::interval);
             due.is_none_or(|(_, end)| end <= now)
         })
+}
+
+/// Whether the Consent is disputed or uncertain (extension `consent-dispute`), whatever the extension says in detail.
+fn is_disputed(consent: &Value) -> bool {
+    dispute(consent).is_some()
+}
+
+/// The code of the dispute (CodeSystem `consent-dispute`); `uncertain` when the extension gives none.
+pub fn dispute(consent: &Value) -> Option<&str> {
+    let mut disputes = list(consent, "extension").filter(|extension| {
+        let url = extension.get("url").and_then(Value::as_str).unwrap_or_default();
+        url.strip_prefix(systems::base()) == Some("/StructureDefinition/consent-dispute")
+    });
+    let found = disputes.next()?;
+    Some(found.pointer("/valueCoding/code").and_then(Value::as_str).unwrap_or("uncertain"))
 }
 
 /// Whether Consent and resource name different patients in the same identifier system.

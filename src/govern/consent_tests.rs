@@ -27,7 +27,7 @@ fn resource() -> Value {
         "author": {"reference": "Practitioner/d1"}})
 }
 
-fn ask(consent: &Value) -> Say {
+pub(super) fn ask(consent: &Value) -> Say {
     ask_for(consent, "TREAT", Some(Confidentiality::R))
 }
 
@@ -52,7 +52,7 @@ fn ask_for(consent: &Value, purpose: &str, confidentiality: Option<Confidentiali
     evaluate(consent, &asked)
 }
 
-fn consent(provision: Value) -> Value {
+pub(super) fn consent(provision: Value) -> Value {
     json!({"resourceType": "Consent", "status": "active",
         "scope": {"coding": [{"system": SCOPE, "code": "patient-privacy"}]},
         "patient": {"reference": "Patient/p1"}, "dateTime": "2026-01-01", "provision": provision})

@@ -5,11 +5,12 @@ use super::consent::{self, Say};
 use super::decision::{ConsentReference, Decision, Outcome, PolicyReference, Reason, ReasonCode};
 use super::facts::{Facts, Reading};
 use super::matching::Asked;
-use super::partner::{Partner, Role};
+use super::partner::{Partner, PartnerKind, Role};
 use super::permit::{Grant, Permit};
 use super::policy::{CompiledTerm, Policy, day};
 use super::purpose;
 use super::request::{Action, Recipient, Request};
+use super::task::Task;
 use super::term::{self, Stand};
 use super::tier;
 use jiff::Timestamp;
@@ -105,9 +106,16 @@ fn read(
             Err(ReasonCode::NotShareable.into())
         };
     }
+    if facts.resource_type == "Task" && (caller.has(Role::Operator) || caller.has(Role::Auditor)) {
+        decision.contributed.push(PolicyReference::Rule("oversight"));
+        return Ok(Grant::Whole("oversight"));
+    }
     let takes_part = caller.has(Role::Source) || caller.has(Role::Subscriber);
     if caller.organisation.is_empty() || !takes_part {
         return Err(ReasonCode::RecipientUnknown.into());
+    }
+    if facts.resource_type == "Task" {
+        return owned_task(&caller.organisation, facts, decision);
     }
     if caller.has(Role::Source) && caller.organisation == facts.source_organisation {
         decision.contributed.push(PolicyReference::Rule("own-record"));
@@ -117,6 +125,15 @@ fn read(
         return Err(ReasonCode::NotShareable.into());
     }
     share(policy, request, facts, reading, policy.partner_of(&caller.organisation), now, decision)
+}
+
+/// A Task is for its owner alone.
+fn owned_task(organisation: &str, facts: &Facts, decision: &mut Decision) -> Result<Grant, Refused> {
+    if organisation.is_empty() || Task::of(facts.resource).owner() != organisation {
+        return Err(ReasonCode::NotShareable.into());
+    }
+    decision.contributed.push(PolicyReference::Rule("task-owner"));
+    Ok(Grant::Whole("task-owner"))
 }
 
 /// Sharing with another organisation, under an agreement.
@@ -137,6 +154,15 @@ fn share(
     }
     if !purpose::is_known(request.purpose) {
         return Err(ReasonCode::PurposeNotPermitted.into());
+    }
+    if facts.resource_type == "Task" {
+        // What a Task says of an emergency or a dispute must not be seen where the patient's household looks.
+        let seen = !partner.visible_to.is_empty() || partner.kind == PartnerKind::PatientPortal;
+        return if seen {
+            Err(ReasonCode::TipOffRisk.into())
+        } else {
+            owned_task(&partner.organisation, facts, decision)
+        };
     }
     if tips_off(partner, reading) {
         decision.contributed.push(PolicyReference::Rule("tip-off-protection"));
@@ -190,7 +216,7 @@ fn tips_off(partner: &Partner, reading: &Reading) -> bool {
         || reading.labels.sensitivities.contains(&"TIPOFF")
         || !reading.alleged.is_empty()
         || reading.categories.iter().any(|code| tier::is_tip_off_sensitive(code));
-    let seen = !partner.visible_to.is_empty() || partner.kind == super::partner::PartnerKind::PatientPortal;
+    let seen = !partner.visible_to.is_empty() || partner.kind == PartnerKind::PatientPortal;
     let named = reading.alleged.iter().any(|alleged| {
         partner.organisation.eq_ignore_ascii_case(alleged)
             || partner.people.iter().chain(&partner.references).any(|known| known == alleged)

@@ -153,6 +153,11 @@ fn is_handling(code: &str) -> bool {
     )
 }
 
+/// Whether the code is an obligation or refrain of v3-ActCode that the gateway knows.
+pub(crate) fn is_handling_or_refrain(code: &str) -> bool {
+    code == NO_PATIENT || is_handling(code)
+}
+
 fn is_local(system: &str) -> bool {
     system.strip_prefix(systems::base()) == Some("/CodeSystem/sensitivity")
 }

@@ -19,6 +19,7 @@ pub mod dataset;
 mod decide;
 mod decision;
 mod facts;
+pub mod labelling;
 pub mod labels;
 mod matching;
 mod partner;
@@ -28,20 +29,25 @@ mod policy;
 pub mod purpose;
 mod release;
 mod request;
+mod revalidate;
+pub mod task;
 mod term;
 pub mod tier;
 
 #[cfg(test)]
 mod consent_tests;
 #[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
 mod tests;
 
 pub use check::SCHEMA as AGREEMENT_SCHEMA;
-pub use consent::Say;
 pub(crate) use consent::review_overdue;
+pub use consent::{Say, dispute};
 pub use decide::decide;
 pub use decision::{ConsentReference, Decision, Outcome, PolicyReference, Reason, ReasonCode};
 pub use facts::{Facts, StoredConsent};
+pub use labelling::LabelRules;
 pub use partner::{Audience, Caller, Partner, PartnerKind, Role};
 pub use permit::{PERMIT_LIFE, Permit, ReleaseError, Released};
 pub use policy::{AgreementWarning, Policy, PolicyError, read_folder};

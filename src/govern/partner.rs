@@ -109,6 +109,8 @@ pub enum Role {
     Auditor,
     /// Runs the gateway: quarantine, replay, activation of agreements.
     Operator,
+    /// May state an emergency, for the named people who use it; needs `subscriber` too.
+    BreakGlass,
 }
 
 /// The holder of a credential, as authentication found it.

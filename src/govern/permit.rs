@@ -58,6 +58,9 @@ pub enum ReleaseError {
     /// What would be left of the resource is not enough to be one.
     #[error("`{0}` cannot be released without `{1}`")]
     Incomplete(String, &'static str),
+    /// The copy is not valid any more once the obligations are applied: the rule that it breaks.
+    #[error("the copy would break the rule `{0}`")]
+    Invalid(String),
 }
 
 /// A resource as the recipient may have it.
@@ -131,6 +134,14 @@ impl Permit {
         match &self.grant {
             Grant::Whole(_) => None,
             Grant::Term(term) => term.written.response_time.as_deref(),
+        }
+    }
+
+    /// Days until the review of an emergency disclosure under this permit is due; `None` without an emergency path.
+    pub fn review_days(&self) -> Option<u16> {
+        match &self.grant {
+            Grant::Whole(_) => None,
+            Grant::Term(term) => term.written.break_glass.as_ref().map(|path| path.review_days),
         }
     }
 

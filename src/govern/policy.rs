@@ -4,6 +4,7 @@ use super::agreement::{Agreement, AgreementStatus, ConsentRule, Term};
 use super::basis::{BasisKind, Register};
 use super::check;
 use super::dataset::Dataset;
+use super::labelling::LabelRules;
 use super::partner::Partner;
 use super::tier::Tier;
 use crate::document::{Node, Place, SyntaxError};
@@ -124,6 +125,7 @@ pub struct Policy {
     agreements: Vec<Agreement>,
     partners: Vec<Partner>,
     register: Register,
+    label_rules: LabelRules,
     terms: Vec<Arc<CompiledTerm>>,
     by_recipient: HashMap<String, Vec<usize>>,
 }
@@ -147,9 +149,17 @@ impl Policy {
         let mut refusals = Refusals::default();
         let mut read: Vec<(String, Node, Agreement)> = Vec::new();
         let mut digest = Sha256::new();
+        let mut label_rules = None;
         for (file, text) in documents {
             digest.update((text.len() as u64).to_be_bytes());
             digest.update(text.as_bytes());
+            if is_label_rules(file) {
+                match LabelRules::parse(file, text) {
+                    Ok(rules) => label_rules = Some(rules),
+                    Err(errors) => refusals.extend(errors),
+                }
+                continue;
+            }
             match check::read(file, text) {
                 Ok((document, agreement)) => {
                     check::agreement(file, &document, &agreement, &register, &mut refusals);
@@ -167,7 +177,8 @@ impl Policy {
             digest.update(format!("{partner:?}").as_bytes());
         }
         let version = format!("sha256:{}", hex::encode(digest.finalize().get(..8).unwrap_or_default()));
-        let mut policy = Policy { version, partners, register, ..Policy::nothing() };
+        let label_rules = label_rules.map_or_else(LabelRules::builtin, Ok)?;
+        let mut policy = Policy { version, partners, register, label_rules, ..Policy::nothing() };
         for (file, document, agreement) in read {
             for (index, term) in agreement.terms.iter().enumerate() {
                 match check::compile(&agreement, term) {
@@ -204,6 +215,7 @@ impl Policy {
             agreements: Vec::new(),
             partners: Vec::new(),
             register: Register::default(),
+            label_rules: LabelRules::none(),
             terms: Vec::new(),
             by_recipient: HashMap::new(),
         }
@@ -234,6 +246,11 @@ impl Policy {
         self.partners.iter().find(|partner| partner.organisation == organisation)
     }
 
+    /// The rules by which Flags are labelled at intake.
+    pub fn label_rules(&self) -> &LabelRules {
+        &self.label_rules
+    }
+
     /// The lawful bases.
     pub fn register(&self) -> &Register {
         &self.register
@@ -242,6 +259,25 @@ impl Policy {
     pub(crate) fn terms_for(&self, organisation: &str) -> impl Iterator<Item = &Arc<CompiledTerm>> {
         let found = self.by_recipient.get(organisation).map(Vec::as_slice).unwrap_or_default();
         found.iter().filter_map(|at| self.terms.get(*at))
+    }
+
+    /// Agreements in force here whose text is another in `next` under the same version. A version that is in force is
+    /// never changed; it may only be suspended or retired.
+    pub fn rewritten(&self, next: &Policy) -> Vec<String> {
+        let mut found = Vec::new();
+        for old in self.agreements.iter().filter(|agreement| agreement.status == AgreementStatus::InForce) {
+            let same = |new: &&Agreement| new.id == old.id && new.version == old.version;
+            let Some(new) = next.agreements.iter().find(same) else { continue };
+            let stopped = matches!(new.status, AgreementStatus::Suspended | AgreementStatus::Retired);
+            let status = if stopped { old.status } else { new.status };
+            if *old != (Agreement { status, ..new.clone() }) {
+                found.push(format!(
+                    "the agreement `{}` version {} is in force and has been changed: write a new version",
+                    old.id, old.version
+                ));
+            }
+        }
+        found
     }
 
     /// Agreements that will stop permitting, or have: id, version, day, and whether it is the review or the end.
@@ -280,6 +316,11 @@ pub struct AgreementWarning {
     pub days_left: i64,
     /// Whether it is the review that is due; otherwise the agreement ends.
     pub review: bool,
+}
+
+/// Whether a file beside agreements holds the site's own label rules.
+fn is_label_rules(file: &str) -> bool {
+    Path::new(file).file_name().is_some_and(|name| name == super::labelling::FILE)
 }
 
 /// The day of a moment. Days of agreements are days in UTC.

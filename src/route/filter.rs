@@ -38,7 +38,7 @@ const fn parameter(
     Parameter { name, resource_type, place, target }
 }
 
-const PARAMETERS: [Parameter; 16] = [
+const PARAMETERS: [Parameter; 19] = [
     parameter("Flag", "patient", Place::Reference("subject"), "Patient"),
     parameter("Flag", "subject", Place::Reference("subject"), ""),
     parameter("Flag", "category", Place::Concept("category"), ""),
@@ -55,6 +55,9 @@ const PARAMETERS: [Parameter; 16] = [
     parameter("Consent", "scope", Place::Concept("scope"), ""),
     parameter("Consent", "identifier", Place::Identifier("identifier"), ""),
     parameter("Consent", "organization", Place::Reference("organization"), "Organization"),
+    parameter("Task", "patient", Place::Reference("for"), "Patient"),
+    parameter("Task", "status", Place::Code("status", "http://hl7.org/fhir/task-status"), ""),
+    parameter("Task", "code", Place::Concept("code"), ""),
 ];
 
 impl Parameter {

@@ -6,6 +6,7 @@
 
 use super::subscription::{Content, Status, Subscription};
 use super::topic::Trigger;
+use crate::govern::labelling::high_water;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -168,7 +169,12 @@ fn history(
     }
     let mut bundle = Map::new();
     bundle.insert("resourceType".into(), "Bundle".into());
-    bundle.insert("meta".into(), json!({"profile": [BUNDLE_PROFILE]}));
+    let mut meta = json!({"profile": [BUNDLE_PROFILE]});
+    let released = entries.iter().skip(1).filter_map(|entry| entry.get("resource"));
+    if let (Some(labels), Some(members)) = (high_water(released), meta.as_object_mut()) {
+        members.insert("security".into(), labels);
+    }
+    bundle.insert("meta".into(), meta);
     bundle.insert("type".into(), "history".into());
     if let Some(now) = now {
         bundle.insert("timestamp".into(), instant(now).into());

@@ -5,9 +5,10 @@ use crate::fhir::systems;
 use serde_json::Value;
 
 /// The topics that the gateway ships.
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 3] = [
     ("safeguarding-flag", include_str!("../../profiles/topics/safeguarding-flag.json")),
     ("safeguarding-consent", include_str!("../../profiles/topics/safeguarding-consent.json")),
+    ("safeguarding-task", include_str!("../../profiles/topics/safeguarding-task.json")),
 ];
 
 /// What happened to a resource (R5 `interaction-trigger`).
