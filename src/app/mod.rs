@@ -9,6 +9,7 @@ mod mapping;
 mod decide;
 #[expect(clippy::indexing_slicing, reason = "a JSON value answers null to an index it does not have")]
 mod demo;
+mod expiry;
 mod init;
 mod profiles;
 mod receive;

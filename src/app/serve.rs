@@ -204,6 +204,7 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
     if let Some(unread) = unread {
         tokio::spawn(look_back(unread, store.clone(), disagrees.clone()));
     }
+    tokio::spawn(super::expiry::watch(exchange.clone(), stop.clone()));
     let sealed = CancellationToken::new();
     let sealing = tokio::spawn(sealer.run(sealed.clone()));
     Ok(Running { http, mllp, stop, doors, sealing, sealed, deliverer, store, reloader, disagrees })
