@@ -22,7 +22,8 @@ const FLAG: &str = r##"{"resourceType":"Flag","id":"f","meta":{"profile":["https
 "code":{"text":"Child protection plan"},"subject":{"reference":"Patient/1"},
 "period":{"start":"2024-01-05T10:00:00+00:00","end":"2025-01-05"},"author":{"reference":"#p"}}"##;
 
-/// Name, expression, and the path of members to the element it is evaluated on.
+/// Name, expression, and the path of members to the element it is evaluated on. `dom-3` is written with `ofType()` where the
+/// published text asks `as()` of many values; the validator itself checks it, and the commonest others, by code of its own.
 const INVARIANTS: [(&str, &str, &[&str]); 10] = [
     ("ele-1", "hasValue() or (children().count() > id.count())", &["category"]),
     ("ext-1", "extension.exists() != value.exists()", &["extension"]),
@@ -33,7 +34,7 @@ const INVARIANTS: [(&str, &str, &[&str]); 10] = [
     ("dom-6", "text.`div`.exists()", &[]),
     (
         "dom-3",
-        "contained.where((('#'+id in (%resource.descendants().reference | %resource.descendants().as(canonical) | %resource.descendants().as(uri) | %resource.descendants().as(url))) or descendants().where(reference = '#').exists() or descendants().where(as(canonical) = '#').exists() or descendants().where(as(canonical) = '#').exists()).not()).trace('unmatched', id).empty()",
+        "contained.where((('#'+id in (%resource.descendants().reference | %resource.descendants().ofType(canonical) | %resource.descendants().ofType(uri) | %resource.descendants().ofType(url))) or descendants().where(reference = '#').exists() or descendants().where(as(canonical) = '#').exists() or descendants().where(as(canonical) = '#').exists()).not()).trace('unmatched', id).empty()",
         &[],
     ),
     (
@@ -59,6 +60,8 @@ fn invariants(criterion: &mut Criterion) {
     for (name, text, path) in INVARIANTS {
         let expression = Expression::parse(text).expect("the invariant is sound");
         let node = find(&tree, path);
+        let answer = expression.evaluate_boolean(&tree, node, &environment).expect("the invariant can be evaluated");
+        assert_eq!(answer, Some(true), "{name} holds");
         criterion.bench_function(&format!("fhirpath/{name}"), |bencher| {
             bencher.iter(|| black_box(expression.evaluate_boolean(&tree, node, &environment)));
         });

@@ -6,9 +6,10 @@
 //! that the same fact sent twice updates one resource.
 
 use super::evaluate::Made;
+use super::object::{coding, id_text, identifier, list, map, object, reference};
 use super::{Context, Source};
 use crate::fhir::systems;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// The namespace of the ids of everything converted; changing it would make every fact a new one.
@@ -30,22 +31,24 @@ pub fn sender_id(source: &Source) -> Uuid {
 
 /// A reference to the Organization that a source belongs to.
 pub(super) fn sender_reference(source: &Source) -> Value {
-    json!({
-        "reference": format!("Organization/{}", sender_id(source)),
-        "identifier": {"system": systems::ODS_ORGANIZATION, "value": source.organisation},
-    })
+    reference_to(sender_id(source), source)
 }
 
-fn sender(source: &Source) -> Map<String, Value> {
-    let mut organization = Map::new();
-    organization.insert("resourceType".into(), "Organization".into());
-    organization.insert("id".into(), sender_id(source).to_string().into());
-    organization.insert(
-        "identifier".into(),
-        json!([{"system": systems::ODS_ORGANIZATION, "value": source.organisation}]),
-    );
-    organization.insert("name".into(), source.name.as_str().into());
-    organization
+fn reference_to(sender: Uuid, source: &Source) -> Value {
+    let reference = reference("Organization", sender);
+    let identifier = identifier(systems::ODS_ORGANIZATION, &source.organisation);
+    object([("reference", reference.into()), ("identifier", identifier)])
+}
+
+fn sender(id: Uuid, source: &Source) -> Map<String, Value> {
+    let identifier = identifier(systems::ODS_ORGANIZATION, &source.organisation);
+    let members = [
+        ("resourceType", "Organization".into()),
+        ("id", id_text(id)),
+        ("identifier", list(identifier)),
+        ("name", source.name.as_str().into()),
+    ];
+    map(members, 0)
 }
 
 /// What a Provenance tells about a message.
@@ -62,56 +65,64 @@ fn provenance(
     context: &Context,
     origin: &Origin<'_>,
     facts: &[&Made],
+    sender: Uuid,
+    now: &str,
 ) -> Map<String, Value> {
-    let key = format!("{}{}", origin.message_id.unwrap_or(&context.received_id), origin.record);
-    let targets: Vec<Value> = facts.iter().map(|f| json!({"reference": f.reference()})).collect();
+    let key = [origin.message_id.unwrap_or(&context.received_id), origin.record].concat();
+    let targets: Vec<Value> =
+        facts.iter().map(|fact| object([("reference", fact.reference().into())])).collect();
     let what = match origin.message_id {
-        Some(id) => json!({"system": systems::canonical(&format!("Id/{}/message", source.id)), "value": id}),
-        None => json!({"system": systems::canonical("Id/submission"), "value": context.received_id}),
+        Some(id) => identifier([systems::base(), "/Id/", source.id.as_str(), "/message"].concat(), id),
+        None => identifier(systems::canonical("Id/submission"), &context.received_id),
     };
     let kind = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
-    let mut out = Map::new();
-    out.insert("resourceType".into(), "Provenance".into());
-    out.insert("id".into(), id(source, "Provenance", &key).to_string().into());
-    out.insert("target".into(), Value::Array(targets));
-    out.insert("recorded".into(), context.now.to_string().into());
     // The plan that was followed is the mapping in its version.
-    let plan = systems::canonical(&format!("mapping/{}|{}", origin.mapping, origin.version));
-    out.insert("policy".into(), json!([plan]));
-    out.insert(
-        "agent".into(),
-        json!([
-            {"type": {"coding": [{"system": kind, "code": "author"}]}, "who": sender_reference(source)},
-            {"type": {"coding": [{"system": kind, "code": "assembler"}]}, "who": {
-                "identifier": {"system": systems::canonical("Id/gateway"), "value": "sgw"}, "display": "safeguarding gateway"}},
-        ]),
-    );
-    out.insert("entity".into(), json!([{"role": "source", "what": {"identifier": what}}]));
-    out
+    let plan = [systems::base(), "/mapping/", origin.mapping, "|", origin.version].concat();
+    let agent = |role: &str, who: Value| {
+        let concept = object([("coding", list(coding(kind, role)))]);
+        object([("type", concept), ("who", who)])
+    };
+    let gateway = [
+        ("identifier", identifier(systems::canonical("Id/gateway"), "sgw")),
+        ("display", "safeguarding gateway".into()),
+    ];
+    let agents = vec![agent("author", reference_to(sender, source)), agent("assembler", object(gateway))];
+    let entity = [("role", "source".into()), ("what", object([("identifier", what)]))];
+    let members = [
+        ("resourceType", "Provenance".into()),
+        ("id", id_text(id(source, "Provenance", &key))),
+        ("target", Value::Array(targets)),
+        ("recorded", now.into()),
+        ("policy", list(plan.into())),
+        ("agent", Value::Array(agents)),
+        ("entity", list(object(entity))),
+    ];
+    map(members, 0)
 }
 
 /// Assembles the Bundle: the sender, what the facts refer to, the facts, and the Provenance of the facts.
 pub(super) fn assemble(source: &Source, context: &Context, origin: &Origin<'_>, made: Vec<Made>) -> Value {
-    let mut bundle = Map::new();
-    bundle.insert("resourceType".into(), "Bundle".into());
+    let mut bundle = map([("resourceType", "Bundle".into())], 4);
+    let now = context.now.to_string();
     if let Some(id) = origin.message_id {
-        let system = systems::canonical(&format!("Id/{}/message", source.id));
-        bundle.insert("identifier".into(), json!({"system": system, "value": id}));
+        let system = [systems::base(), "/Id/", source.id.as_str(), "/message"].concat();
+        bundle.insert("identifier".into(), identifier(system, id));
     }
     bundle.insert("type".into(), "transaction".into());
-    bundle.insert("timestamp".into(), context.now.to_string().into());
+    bundle.insert("timestamp".into(), now.as_str().into());
     let facts: Vec<&Made> = made.iter().filter(|m| m.fact).collect();
     if !facts.is_empty() {
-        let provenance = provenance(source, context, origin, &facts);
+        let sender_id = sender_id(source);
+        let provenance = provenance(source, context, origin, &facts, sender_id, &now);
         let mut entries = Vec::with_capacity(made.len() + 2);
-        if !made.iter().any(|m| m.resource_type == "Organization" && m.id == sender_id(source)) {
-            entries.push(entry(sender(source)));
+        if !made.iter().any(|m| m.resource_type == "Organization" && m.id == sender_id) {
+            entries.push(entry(sender(sender_id, source)));
         }
         let (supports, facts): (Vec<Made>, Vec<Made>) = made.into_iter().partition(|m| !m.fact);
         for one in supports.into_iter().chain(facts) {
             let mut resource = one.resource;
             if !resource.contains_key("id") {
-                resource.insert("id".into(), one.id.to_string().into());
+                resource.insert("id".into(), id_text(one.id));
                 super::flag::order(&mut resource);
             }
             entries.push(entry(resource));
@@ -124,10 +135,8 @@ pub(super) fn assemble(source: &Source, context: &Context, origin: &Origin<'_>, 
 
 fn entry(resource: Map<String, Value>) -> Value {
     let text = |name: &str| resource.get(name).and_then(Value::as_str).unwrap_or_default();
-    let url = format!("{}/{}", text("resourceType"), text("id"));
-    let mut out = Map::new();
-    out.insert("fullUrl".into(), systems::canonical(&url).into());
-    out.insert("resource".into(), Value::Object(resource));
-    out.insert("request".into(), json!({"method": "PUT", "url": url}));
-    Value::Object(out)
+    let url = [text("resourceType"), "/", text("id")].concat();
+    let full_url = systems::canonical(&url);
+    let request = object([("method", "PUT".into()), ("url", url.into())]);
+    object([("fullUrl", full_url.into()), ("resource", Value::Object(resource)), ("request", request)])
 }

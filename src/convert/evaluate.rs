@@ -29,7 +29,7 @@ pub(super) struct Made {
 
 impl Made {
     pub(super) fn reference(&self) -> String {
-        format!("{}/{}", self.resource_type, self.id)
+        super::object::reference(&self.resource_type, self.id)
     }
 }
 
@@ -164,8 +164,7 @@ impl<'e, 'a> Engine<'e, 'a> {
         if skipped {
             return None;
         }
-        let mut resource = Map::new();
-        resource.insert("resourceType".into(), block.resource_type.clone().into());
+        let mut resource = super::object::map([("resourceType", block.resource_type.as_str().into())], 14);
         let mut real = false;
         if let Shape::Object(members) = &block.shape {
             for (name, shape) in members {

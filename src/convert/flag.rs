@@ -4,6 +4,7 @@
 use super::evaluate::Engine;
 use super::ledger::Reason;
 use super::model::{Block, Concern, Unmapped};
+use super::object::{coding, id_text, identifier, list, object};
 use super::table::{Concerns, Meaning};
 use super::tree::NodeId;
 use super::{bundle, identity};
@@ -60,7 +61,7 @@ pub(super) fn finish<'e>(
     if let Some(concern) = &block.concern {
         match look_up(engine, concern, at) {
             Some(found) => {
-                fact_code = format!("{}|{}", found.table.system, found.fact);
+                fact_code = [found.table.system.as_str(), "|", found.fact].concat();
                 removal = found.removal;
                 meaning(engine, concern, &found, at, slot, resource);
             }
@@ -82,14 +83,14 @@ pub(super) fn finish<'e>(
     let id = bundle::id(engine.source, &block.resource_type, &key);
     if !resource.contains_key("identifier") {
         let identifier = if own {
-            json!({"system": systems::canonical(&format!("Id/{}/fact", engine.source.id)), "value": key})
+            identifier(systems::canonical(&format!("Id/{}/fact", engine.source.id)), &key)
         } else {
-            json!({"system": "urn:ietf:rfc:3986", "value": format!("urn:uuid:{id}")})
+            identifier("urn:ietf:rfc:3986", &format!("urn:uuid:{id}"))
         };
-        resource.insert("identifier".into(), Value::Array(vec![identifier]));
+        resource.insert("identifier".into(), self::list(identifier));
     }
     complete(engine, &block.resource_type, resource);
-    resource.insert("id".into(), id.to_string().into());
+    resource.insert("id".into(), id_text(id));
     order(resource);
     Some(id)
 }
@@ -116,7 +117,7 @@ pub(super) fn dress(source: &super::Source, resource_type: &str, resource: &mut 
         let labels = meta.entry("security").or_insert_with(|| json!([]));
         let is_level = |l: &Value| l.get("system").and_then(Value::as_str) == Some(systems::CONFIDENTIALITY);
         if let Some(list) = labels.as_array_mut().filter(|l| !l.iter().any(is_level)) {
-            list.insert(0, json!({"system": systems::CONFIDENTIALITY, "code": "R"}));
+            list.insert(0, coding(systems::CONFIDENTIALITY, "R"));
         }
     }
     if resource_type != "Flag" {
@@ -136,15 +137,20 @@ pub(super) fn dress(source: &super::Source, resource_type: &str, resource: &mut 
 }
 
 fn has_extension(resource: &Map<String, Value>, name: &str) -> bool {
-    let url = systems::canonical(&format!("StructureDefinition/{name}"));
+    let is = |url: &str| {
+        let path =
+            url.strip_prefix(systems::base()).and_then(|rest| rest.strip_prefix("/StructureDefinition/"));
+        path == Some(name)
+    };
     let list = resource.get("extension").and_then(Value::as_array);
-    list.is_some_and(|l| l.iter().any(|e| e.get("url").and_then(Value::as_str) == Some(&url)))
+    list.is_some_and(|l| l.iter().any(|e| e.get("url").and_then(Value::as_str).is_some_and(is)))
 }
 
 fn add_extension(resource: &mut Map<String, Value>, name: &str, code: &str) {
-    let coding = json!({"system": systems::canonical(&format!("CodeSystem/{name}")), "code": code});
-    let extension =
-        json!({"url": systems::canonical(&format!("StructureDefinition/{name}")), "valueCoding": coding});
+    let base = systems::base();
+    let coding = coding([base, "/CodeSystem/", name].concat(), code);
+    let url = [base, "/StructureDefinition/", name].concat();
+    let extension = object([("url", url.into()), ("valueCoding", coding)]);
     if let Some(list) = resource.entry("extension").or_insert_with(|| json!([])).as_array_mut()
         && !list.contains(&extension)
     {
@@ -156,7 +162,7 @@ fn add_extension(resource: &mut Map<String, Value>, name: &str, code: &str) {
 pub(super) fn add_meaning(resource: &mut Map<String, Value>, meaning: &Meaning) {
     let category = systems::canonical("CodeSystem/concern-category");
     let categories: Vec<Value> =
-        meaning.categories.iter().map(|c| json!({"coding": [{"system": category, "code": c}]})).collect();
+        meaning.categories.iter().map(|c| object([("coding", list(coding(category.as_str(), c)))])).collect();
     if let Some(list) = resource.entry("category").or_insert_with(|| json!([])).as_array_mut() {
         for one in categories {
             if !list.contains(&one) {
@@ -202,7 +208,7 @@ fn meaning(
     let mut codings = Vec::new();
     if !categories {
         // A removal code is recorded by the code whose Flag it ends; the removal itself is the status.
-        let mut own = json!({"system": found.table.system, "code": found.fact});
+        let mut own = coding(found.table.system.as_str(), found.fact);
         if let Some(text) = display
             .filter(|_| !found.removal)
             .map(|d| engine.text(d))
@@ -370,11 +376,17 @@ fn subject(engine: &Engine<'_, '_>, patient: usize) -> Option<Map<String, Value>
 pub(super) fn order(resource: &mut Map<String, Value>) {
     const FIRST: [&str; 9] =
         ["resourceType", "id", "meta", "text", "extension", "identifier", "status", "category", "code"];
-    let mut rest = std::mem::take(resource);
-    for name in FIRST {
-        if let Some(value) = rest.shift_remove(name) {
-            resource.insert(name.into(), value);
-        }
+    let mut members: Vec<(usize, String, Value)> = std::mem::take(resource)
+        .into_iter()
+        .map(|(name, value)| {
+            let rank = FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+            (rank, name, value)
+        })
+        .collect();
+    members.sort_by_key(|(rank, _, _)| *rank);
+    let mut ordered = Map::with_capacity(members.len());
+    for (_, name, value) in members {
+        ordered.insert(name, value);
     }
-    resource.extend(rest);
+    *resource = ordered;
 }

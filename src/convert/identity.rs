@@ -35,7 +35,7 @@ pub(super) fn nhs_number(resource: &Map<String, Value>) -> Option<Value> {
 pub fn patient_key(patient: &Map<String, Value>) -> Option<String> {
     let sound = identifiers(patient).find(|(s, v)| *s == systems::NHS_NUMBER && check_nhs_number(v).is_ok());
     if let Some((_, number)) = sound {
-        return Some(format!("nhs:{number}"));
+        return Some(["nhs:", number].concat());
     }
     let local =
         identifiers(patient).find(|(s, v)| !s.is_empty() && *s != systems::NHS_NUMBER && !v.is_empty());

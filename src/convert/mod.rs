@@ -65,6 +65,7 @@ pub mod ledger;
 mod mappings;
 mod mistake;
 pub mod model;
+mod object;
 pub mod path;
 pub mod path_syntax;
 #[cfg(test)]

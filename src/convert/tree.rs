@@ -305,18 +305,36 @@ fn flat_step(out: &mut String, node: &Node<'_>, depth: usize) {
 }
 
 fn er7_step(out: &mut String, node: &Node<'_>, depth: usize) {
-    let _ = match depth {
-        0 => write!(out, "{}[{}]", node.name, node.number),
-        1 if node.repeat > 1 => write!(out, "-{}[{}]", node.number, node.repeat),
-        1 => write!(out, "-{}", node.number),
-        _ => write!(out, ".{}", node.number),
-    };
+    if depth == 0 {
+        out.push_str(node.name);
+        bracketed(out, node.number);
+        return;
+    }
+    out.push(if depth == 1 { '-' } else { '.' });
+    decimal(out, node.number);
+    if depth == 1 && node.repeat > 1 {
+        bracketed(out, node.repeat);
+    }
+}
+
+fn bracketed(out: &mut String, number: u32) {
+    out.push('[');
+    decimal(out, number);
+    out.push(']');
+}
+
+/// Writes a number without the machinery of formats: a ledger has a place for every value.
+fn decimal(out: &mut String, number: u32) {
+    if number >= 10 {
+        decimal(out, number / 10);
+    }
+    out.push(char::from_digit(number % 10, 10).unwrap_or('0'));
 }
 
 fn json_step(out: &mut String, node: &Node<'_>) {
     out.push('/');
     if node.name.is_empty() {
-        let _ = write!(out, "{}", node.number);
+        decimal(out, node.number);
     } else if node.name.contains(['~', '/']) {
         out.push_str(&node.name.replace('~', "~0").replace('/', "~1"));
     } else {
@@ -325,11 +343,14 @@ fn json_step(out: &mut String, node: &Node<'_>) {
 }
 
 fn csv_step(out: &mut String, node: &Node<'_>, depth: usize) {
-    let _ = if depth == 0 {
-        write!(out, "row {}", node.number)
+    if depth == 0 {
+        out.push_str("row ");
+        decimal(out, node.number);
     } else {
-        write!(out, ", column \"{}\"", node.name)
-    };
+        out.push_str(", column \"");
+        out.push_str(node.name);
+        out.push('"');
+    }
 }
 
 /// The children of one node, see [`Tree::children`].

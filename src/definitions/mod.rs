@@ -32,10 +32,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A table under a fast hash. What a payload says is looked up in such tables, and never kept in them.
-pub(crate) type Table<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+pub(crate) type Table<K, V> = HashMap<K, V, ahash::RandomState>;
 
 /// A set under a fast hash.
-pub(crate) type Set<K> = HashSet<K, foldhash::fast::RandomState>;
+pub(crate) type Set<K> = HashSet<K, ahash::RandomState>;
 
 type Cache<T> = RwLock<Table<String, T>>;
 

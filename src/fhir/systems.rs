@@ -19,7 +19,7 @@ pub fn base() -> &'static str {
 
 /// The full canonical of one of the gateway's own definitions: `canonical("CodeSystem/concern-category")`.
 pub fn canonical(path: &str) -> String {
-    format!("{}/{path}", base())
+    [base(), "/", path].concat()
 }
 
 /// NHS number (`Identifier.system`).

@@ -8,6 +8,8 @@ mod element;
 mod environment;
 mod extension;
 mod invariant;
+#[cfg(test)]
+mod invariant_tests;
 mod narrative;
 mod place;
 mod primitive;
