@@ -60,7 +60,8 @@ fn invariants(criterion: &mut Criterion) {
     for (name, text, path) in INVARIANTS {
         let expression = Expression::parse(text).expect("the invariant is sound");
         let node = find(&tree, path);
-        let answer = expression.evaluate_boolean(&tree, node, &environment).expect("the invariant can be evaluated");
+        let answer =
+            expression.evaluate_boolean(&tree, node, &environment).expect("the invariant can be evaluated");
         assert_eq!(answer, Some(true), "{name} holds");
         criterion.bench_function(&format!("fhirpath/{name}"), |bencher| {
             bencher.iter(|| black_box(expression.evaluate_boolean(&tree, node, &environment)));

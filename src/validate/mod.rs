@@ -55,9 +55,14 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// The CodeSystem of a canonical, perhaps with a version, when its definition is loaded.
+    /// The CodeSystem of a canonical without a version, when its definition is loaded.
     fn code_system(&self, canonical: &str) -> Option<&CodeSystem> {
         self.registry.code_system(canonical).map(|system| &**system)
+    }
+
+    /// The same of a canonical with `|version`, as nobody should write a system.
+    fn versioned_system(&self, canonical: &str) -> Option<Arc<CodeSystem>> {
+        if canonical.contains('|') { self.definitions.code_system(canonical) } else { None }
     }
 }
 

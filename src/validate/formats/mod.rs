@@ -203,6 +203,17 @@ fn named(mut outcome: Value, item: &Item<'_>) -> Value {
     outcome
 }
 
+/// Writes an object of texts.
+fn members<const N: usize>(out: &mut impl Write, members: [(&str, &str); N]) -> io::Result<()> {
+    let mut before = "{\"";
+    for (name, text) in members {
+        write!(out, "{before}{name}\":")?;
+        serde_json::to_writer(&mut *out, text)?;
+        before = ",\"";
+    }
+    out.write_all(b"}")
+}
+
 /// One line of the `ndjson` report, written without building a tree.
 pub fn ndjson_line(out: &mut impl Write, item: &Item<'_>) -> io::Result<()> {
     let report = item.report;
@@ -229,7 +240,15 @@ pub fn ndjson_line(out: &mut impl Write, item: &Item<'_>) -> io::Result<()> {
         if index > 0 {
             out.write_all(b",")?;
         }
-        serde_json::to_writer(&mut *out, &item.to_json())?;
+        members(
+            out,
+            [
+                ("what", item.what),
+                ("name", &item.name),
+                ("expression", &item.expression),
+                ("reason", &item.reason),
+            ],
+        )?;
     }
     out.write_all(b"]}\n")
 }

@@ -36,7 +36,8 @@ impl Walk<'_> {
             return;
         };
         let Some(system) = tree.value(system_node).filter(|system| !system.is_empty()) else { return };
-        let defined = self.core.code_system(system);
+        let held = self.core.versioned_system(system);
+        let defined = self.core.code_system(system).or(held.as_deref());
         if !self.coding_system(system_node, system, defined) {
             return;
         }
@@ -185,7 +186,9 @@ impl Walk<'_> {
         if let Some(code_node) = tree.child(node, "code")
             && let Some(code) = tree.value(code_node).filter(|code| !code.is_empty())
         {
-            self.code(code_node, system, self.core.code_system(system), code, None);
+            let held = self.core.versioned_system(system);
+            let defined = self.core.code_system(system).or(held.as_deref());
+            self.code(code_node, system, defined, code, None);
         }
     }
 }
