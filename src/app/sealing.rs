@@ -109,7 +109,7 @@ impl Sealer {
         let place = resume::place(&settings.key);
         let Resumed { edge, unread } = resume::resume(&store, &place, &checkpoints).await?;
         checkpoints.iter().for_each(|checkpoint| signer.remember(checkpoint));
-        let every = Duration::from_secs(settings.checkpoint_seconds.max(1));
+        let every = Duration::from_secs(settings.checkpoint_seconds.clamp(1, LONGEST));
         Ok(Sealer {
             store,
             signer,
@@ -268,3 +268,5 @@ pub(super) async fn each_leaf(
 }
 
 const PAGE: usize = 2_000;
+/// The longest time in seconds between two checkpoints while the log grows, whatever the settings say.
+const LONGEST: u64 = 60;

@@ -50,7 +50,7 @@ pub async fn gather_review(
     period: &Period,
     now: Timestamp,
 ) -> Result<Pack, StoreError> {
-    let standing = standing(&**store, policy, period.until().min(now), now).await?;
+    let standing = standing(&**store, policy, period, now).await?;
     let mut tally = Tally::new(period.clone(), standing);
     let mut next = first_near(&**store, period.from()).await?;
     loop {
@@ -94,7 +94,7 @@ async fn first_near(store: &dyn Store, at: Timestamp) -> Result<u64, StoreError>
 async fn standing(
     store: &dyn Store,
     policy: &Policy,
-    at: Timestamp,
+    period: &Period,
     now: Timestamp,
 ) -> Result<Standing, StoreError> {
     let mut standing = Standing::default();
@@ -107,22 +107,28 @@ async fn standing(
     })
     .await?;
     each(store, "Task", |reference, task| {
-        let status = text(task, "/status");
-        if !matches!(status, "completed" | "cancelled" | "failed" | "rejected" | "entered-in-error") {
-            let due = text(task, "/restriction/period/end");
-            standing.tasks.push(OpenTask {
-                reference,
-                code: text(task, "/code/coding/0/code").to_owned(),
-                focus: text(task, "/focus/reference").to_owned(),
-                owner: owner(task),
-                status: status.to_owned(),
-                due: due.to_owned(),
-                overdue: due.parse::<Timestamp>().is_ok_and(|due| due < now),
-            });
+        let (status, due) = (text(task, "/status"), text(task, "/restriction/period/end"));
+        let (code, focus) = (text(task, "/code/coding/0/code"), text(task, "/focus/reference"));
+        let over = ["completed", "cancelled", "failed", "rejected", "entered-in-error"].contains(&status);
+        let overdue = !over && due.parse::<Timestamp>().is_ok_and(|due| due < now);
+        let state = match text(task, "/businessStatus/coding/0/code") {
+            outcome if over && !outcome.is_empty() => outcome,
+            _ if over => status,
+            _ if overdue => "overdue",
+            _ => "open",
+        };
+        if text(task, "/authoredOn").parse().is_ok_and(|authored| period.holds(authored)) {
+            let by = text(task, "/requester/identifier/value");
+            standing.arisen.push((code.to_owned(), by.to_owned(), state.to_owned()));
+        }
+        if !over {
+            let (code, focus, owner) = (code.to_owned(), focus.to_owned(), owner(task));
+            let (status, due) = (status.to_owned(), due.to_owned());
+            standing.tasks.push(OpenTask { reference, code, focus, owner, status, due, overdue });
         }
     })
     .await?;
-    for warning in policy.warnings(at) {
+    for warning in policy.warnings(period.until().min(now)) {
         standing.agreements.push(AgreementNear {
             agreement: format!("{} version {}", warning.agreement, warning.version),
             what: if warning.review { "its review is due" } else { "it ends" },

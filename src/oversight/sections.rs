@@ -244,6 +244,16 @@ fn deliveries(tally: &mut Tally) -> Section {
 }
 
 fn emergencies(tally: &mut Tally) -> Section {
+    let mut arisen = Gathered::default();
+    for (what, organisation, state) in &tally.standing.arisen {
+        arisen.add(&[what, organisation], state, "");
+    }
+    let (title, heads) = ("Tasks that arose in the period, by how they stand", ["what", "organisation"]);
+    let mut arisen = arisen.table("tasks-arisen", title, &heads, &["open", "overdue"], Some("tasks-arisen"));
+    // Tasks are resources, not records of the log: they are counted, and the open ones are listed below.
+    for row in arisen.rows.iter_mut().chain(arisen.total.as_mut()) {
+        row.cells.iter_mut().for_each(|cell| cell.records.clear());
+    }
     Section {
         id: "break-glass",
         title: "Break-glass",
@@ -262,6 +272,7 @@ fn emergencies(tally: &mut Tally) -> Section {
                 &["when", "organisation", "role", "reason", "record", "review due"],
                 cases(tally, "break-glass"),
             ),
+            arisen,
         ],
     }
 }

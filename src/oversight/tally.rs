@@ -57,6 +57,9 @@ pub struct Standing {
     pub consents_overdue: Vec<ConsentOverdue>,
     /// Tasks that are open.
     pub tasks: Vec<OpenTask>,
+    /// Tasks that arose in the period: what is to be done, for which organisation, and how it stands (`open`,
+    /// `overdue`, or its outcome).
+    pub arisen: Vec<(String, String, String)>,
     /// Agreements near their end or review.
     pub agreements: Vec<AgreementNear>,
     /// The response that each term expects, in seconds, by `id|version#term`.
