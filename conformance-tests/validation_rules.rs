@@ -9,7 +9,7 @@ fn rules(report: &Report) -> Vec<&str> {
     report.issues.iter().filter(|issue| issue.severity.refuses()).map(|issue| issue.rule.as_ref()).collect()
 }
 
-fn flag(changes: &Value) -> Value {
+fn flag_of(changes: &Value) -> Value {
     let mut flag = json!({"resourceType": "Flag", "status": "active", "code": {"text": "x"},
         "subject": {"reference": "Patient/1"}});
     for (key, value) in changes.as_object().unwrap() {
@@ -32,13 +32,13 @@ fn a_literal_reference_is_a_url() {
     for literal in
         ["Patient/1", "urn:uuid:6f0c9a3e-8a8e-4d0f-9f5e-0d9c1d1c3a55", "https://a.example/Patient/é"]
     {
-        let report = validator.validate_value(&flag(&json!({"subject": {"reference": literal}})), &[]);
+        let report = validator.validate_value(&flag_of(&json!({"subject": {"reference": literal}})), &[]);
         assert!(report.is_valid(), "{literal}: {:?}", report.issues);
     }
     for literal in
         [" ", "a b", "x\ny", "Patient/a b", "Patient/1 ", "http://a.example/Patient/1/_history/a b"]
     {
-        let report = validator.validate_value(&flag(&json!({"subject": {"reference": literal}})), &[]);
+        let report = validator.validate_value(&flag_of(&json!({"subject": {"reference": literal}})), &[]);
         assert_eq!(rules(&report), ["reference-format"], "{literal}");
     }
 }
@@ -48,14 +48,16 @@ fn a_coding_of_a_known_system_has_one_of_its_codes() {
     let validator = Validator::builtin();
     let known = "http://terminology.hl7.org/CodeSystem/flag-category";
     let category =
-        |coding: Value| validator.validate_value(&flag(&json!({"category": [{"coding": [coding]}]})), &[]);
+        |coding: Value| validator.validate_value(&flag_of(&json!({"category": [{"coding": [coding]}]})), &[]);
     assert!(category(json!({"system": known, "code": "safety"})).is_valid());
     assert!(category(json!({"system": "http://snomed.info/sct", "display": "x"})).is_valid());
     assert_eq!(rules(&category(json!({"system": known}))), ["code-unknown"]);
     assert_eq!(rules(&category(json!({"system": known, "display": "Safety"}))), ["code-unknown"]);
     assert_eq!(rules(&category(json!({"system": "relative", "code": "x"}))), ["coding-system"]);
     // A tag may name its system alone.
-    assert!(validator.validate_value(&flag(&json!({"meta": {"tag": [{"system": known}]}})), &[]).is_valid());
+    assert!(
+        validator.validate_value(&flag_of(&json!({"meta": {"tag": [{"system": known}]}})), &[]).is_valid()
+    );
 }
 
 #[test]
@@ -320,4 +322,33 @@ fn what_refers_to_the_content_of_another_element_is_an_object_as_that_is() {
     assert_eq!(consent(json!({"type": "deny"})), "");
     assert_eq!(consent(json!("text")), "primitive-shape");
     assert_eq!(consent(json!(true)), "primitive-shape");
+}
+
+#[test]
+fn ids_of_elements_are_attributes_and_stand_once() {
+    let validator = Validator::builtin();
+    let flag = |code: &str, subject: &str| {
+        let text = format!(
+            "<Flag xmlns='http://hl7.org/fhir'><status value='active'/>{code}<text value='x'/></code>{subject}<display value='y'/>\
+             </subject></Flag>"
+        );
+        rules(&validator.validate_xml(&text, &[])).join(" ")
+    };
+    assert_eq!(flag("<code id='a'>", "<subject id='b'>"), "");
+    assert_eq!(flag("<code id='a'>", "<subject id='a'>"), "element-id");
+    assert_eq!(flag("<code><id value='a'/>", "<subject>"), "unknown-element");
+    let json = json!({"code": {"id": "a", "text": "x"}, "subject": {"id": "a", "display": "y"}});
+    assert_eq!(rules(&validator.validate_value(&flag_of(&json), &[])), ["element-id"]);
+}
+
+#[test]
+fn links_in_a_narrative_do_not_nest() {
+    let validator = Validator::builtin();
+    let narrative = |inner: &str| {
+        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{inner}</div>");
+        rules(&validator.validate_value(&flag_of(&json!({"text": {"status": "generated", "div": div}})), &[]))
+            .join(" ")
+    };
+    assert_eq!(narrative("<a href='ftp://a.example/x'>x</a>"), "");
+    assert_eq!(narrative("<a><b><a>x</a></b></a>"), "narrative-element");
 }

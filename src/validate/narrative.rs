@@ -125,7 +125,7 @@ const OWN: &[(&str, &[&str])] = &[
     ("td", &["nowrap"]),
 ];
 
-const SCHEMES: &[&str] = &["http", "https", "mailto", "tel", "data", "cid"];
+const SCHEMES: &[&str] = &["http", "https", "mailto", "tel", "data", "cid", "ftp"];
 
 /// Looks at a narrative as it is written.
 pub(super) fn look(source: &str) -> Content {
@@ -160,6 +160,10 @@ pub(super) fn read(source: &str) -> Content {
         match node.node_type() {
             NodeType::Element => {
                 says |= node.tag_name().name() == "img";
+                let link = |node: &Node<'_, '_>| node.tag_name().name() == "a";
+                if link(&node) && node.ancestors().skip(1).any(|above| link(&above)) {
+                    content.flaws.push(Flaw::Element("a link must not stand in a link".into()));
+                }
                 element(node, &mut content);
             }
             NodeType::Text => says |= node.text().is_some_and(|text| !text.trim().is_empty()),

@@ -55,6 +55,7 @@ rules! {
     CARDINALITY_MAX "cardinality-max" "structure" "conformance-rules.html#cardinality" "an element occurs at most as often as allowed";
     CHOICE_TYPE "choice-type" "structure" "formats.html#choice" "a choice has one of the allowed types, and one only";
     ABSTRACT_TYPE "abstract-type" "structure" "types.html" "an abstract type is not used as such";
+    ELEMENT_ID "element-id" "invalid" "element.html#id" "the id of an element stands once in its resource";
     ELE_1 "ele-1" "invariant" "element.html" "an element has a value or children";
     EXT_1 "ext-1" "invariant" "extensibility.html" "an extension has a value or extensions, and not both";
     PRIMITIVE_VALUE "primitive-value" "required" "element.html" "a primitive has a value or an extension";

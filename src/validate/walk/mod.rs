@@ -26,6 +26,7 @@ use crate::definitions::{Set, Table};
 use crate::fhir::tree::{NodeId, Tree};
 use crate::fhir::{Issue, Severity};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -71,6 +72,8 @@ pub(super) struct Walk<'t> {
     pub(super) nesting: u32,
     now: jiff::Timestamp,
     pub(super) ids: Option<HashSet<String>>,
+    /// The ids of the elements that were seen, by resource.
+    element_ids: HashMap<(NodeId, &'t str), NodeId>,
 }
 
 impl<'t> Walk<'t> {
@@ -94,6 +97,7 @@ impl<'t> Walk<'t> {
             nesting: 0,
             now: jiff::Timestamp::now(),
             ids: None,
+            element_ids: HashMap::new(),
         }
     }
 

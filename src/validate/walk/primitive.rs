@@ -3,9 +3,12 @@
 use super::Walk;
 use crate::fhir::Severity;
 use crate::fhir::primitive::{LONGEST, Primitive};
-use crate::fhir::tree::{Kind, NodeId};
+use crate::fhir::tree::{Kind, NodeId, Tag};
 use crate::validate::references::is_absolute;
 use crate::validate::rules;
+
+const ID: Tag = Tag::of("id");
+const URL: Tag = Tag::of("url");
 
 impl Walk<'_> {
     pub(super) fn primitive(&mut self, node: NodeId, primitive: Primitive) {
@@ -26,6 +29,9 @@ impl Walk<'_> {
                 };
                 format!("JSON writes this element as {kind}")
             });
+        }
+        if matches!(tree.tag(node), ID | URL) {
+            self.attribute(node, kind);
         }
         let Some(value) = tree.value(node) else {
             if !tree.children(node).any(|child| tree.name(child) == "extension") {
@@ -64,6 +70,31 @@ impl Walk<'_> {
             }
             if primitive == Primitive::Markdown && memchr::memchr(b'<', bytes).is_some() {
                 self.markdown(node, value);
+            }
+        }
+    }
+
+    /// The id of an element and the URL of an extension: attributes in XML, and an id stands once in a resource.
+    fn attribute(&mut self, node: NodeId, kind: Kind) {
+        let tree = self.tree;
+        let Some(parent) = tree.parent(node).filter(|parent| tree.resource_type(*parent).is_none()) else {
+            return;
+        };
+        let name = tree.name(node);
+        let extension = matches!(tree.name(parent), "extension" | "modifierExtension");
+        if kind == Kind::Element && (name == "id" || extension) {
+            self.error(rules::UNKNOWN_ELEMENT, node, || {
+                format!("`{name}` is an attribute here, not an element")
+            });
+        }
+        if name == "id"
+            && let Some(id) = tree.value(node)
+        {
+            let known = *self.element_ids.entry((tree.resource_of(node), id)).or_insert(node);
+            if known != node {
+                self.error(rules::ELEMENT_ID, node, || {
+                    "another element of the resource has the same id".into()
+                });
             }
         }
     }
