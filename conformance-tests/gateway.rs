@@ -25,8 +25,10 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 /// The holders of keys in the test gateway; the key of each is `key-of-` and the name.
-pub const HOLDERS: [&str; 12] =
-    ["pas", "ehr", "scr", "hub", "ed", "housing", "tester", "auditor", "operator", "other", "desk", "resus"];
+pub const HOLDERS: [&str; 13] = [
+    "pas", "ehr", "scr", "hub", "ed", "housing", "tester", "auditor", "operator", "other", "desk", "resus",
+    "any",
+];
 
 const REGISTRY: &str = r#"
 organisations:
@@ -35,6 +37,7 @@ organisations:
   - { code: RZZ02, name: Eastmoor Emergency Department }
   - { code: RZZ03, name: Northshire Community Care }
   - { code: RZZ04, name: Northshire Shared Care Record }
+  - { code: RZZ05, name: A Trust that sends everything }
   - { code: RZZ09, name: Somewhere Else }
   - { code: LZZ01, name: Northshire Council }
   - { code: HZZ01, name: Moorland Homes }
@@ -43,6 +46,7 @@ sources:
   - { id: ehr, organisation: RZZ03, format: json, lawful-basis: [ca2004-s11, gdpr-6-1-e, gdpr-9-2-g] }
   - { id: scr, organisation: RZZ04, format: fhir }
   - { id: other, organisation: RZZ09, format: fhir }
+{every mapping}
 partners:
   - { id: hub, name: Hub, organisation: LZZ01, kind: safeguarding-hub }
   - { id: ed, name: Emergency department, organisation: RZZ02, kind: healthcare }
@@ -53,6 +57,7 @@ credentials:
   - { id: ehr, organisation: RZZ03, roles: [source], source: ehr, sha256: "{ehr}" }
   - { id: scr, organisation: RZZ04, roles: [source], source: scr, sha256: "{scr}" }
   - { id: other, organisation: RZZ09, roles: [source], source: other, sha256: "{other}" }
+  - { id: any, organisation: RZZ05, roles: [source], sha256: "{any}" }
   - { id: hub, organisation: LZZ01, roles: [subscriber], partner: hub, sha256: "{hub}" }
   - { id: ed, organisation: RZZ02, roles: [subscriber], partner: ed, sha256: "{ed}" }
   - { id: desk, organisation: RZZ04, roles: [subscriber], partner: desk, sha256: "{desk}" }
@@ -68,10 +73,22 @@ pub fn key_of(holder: &str) -> String {
     format!("key-of-{holder}")
 }
 
+/// A source for each built-in mapping, with the mapping's id.
+fn source_of_each_mapping() -> String {
+    let line = |mapping: &&Arc<sgw::convert::Mapping>| {
+        let (id, format) = (&mapping.id, mapping.format.name());
+        format!(
+            "  - {{ id: {id}, organisation: RZZ05, format: {format}, mapping: {id}, lawful-basis: [ca2004-s11] }}"
+        )
+    };
+    Mappings::builtin().all().iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 fn registry() -> Registry {
     let text = HOLDERS.iter().fold(REGISTRY.to_owned(), |text, holder| {
         text.replace(&format!("{{{holder}}}"), &hex::encode(hash(&key_of(holder))))
     });
+    let text = text.replace("{every mapping}", &source_of_each_mapping());
     Registry::parse(&text, Path::new("registry.yaml")).unwrap()
 }
 
@@ -113,11 +130,11 @@ impl TestGateway {
         let policy = Policy::load(&agreements, registry.partners.clone()).unwrap();
         let sources = registry.sources.iter().map(|entry| {
             let format = Format::named(&entry.format).unwrap();
-            let mapping = match format {
+            let mapping = entry.mapping.as_deref().unwrap_or(match format {
                 Format::Hl7v2 => "hl7v2-adt",
                 Format::Json => "json-alert",
                 _ => "fhir-r4",
-            };
+            });
             let source = Source {
                 id: entry.id.clone(),
                 organisation: entry.organisation.clone(),

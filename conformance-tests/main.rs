@@ -40,3 +40,4 @@ mod explain;
 mod stops;
 mod tip_off;
 mod gateway;
+mod ways_in;

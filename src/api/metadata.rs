@@ -83,11 +83,13 @@ fn statement(gate: &Gate) -> Value {
                 resource("Practitioner", "", &["read", "vread"], &[]),
                 resource("PractitionerRole", "", &["read", "vread"], &[]),
                 resource("Provenance", "", &["read", "vread"], &[]),
+                concept_map(),
             ],
             "operation": [
                 {"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"},
                 {"name": "decide", "definition": systems::canonical("OperationDefinition/decide")},
                 {"name": "break-glass", "definition": systems::canonical("OperationDefinition/break-glass")},
+                {"name": "convert", "definition": systems::canonical("OperationDefinition/convert")},
             ],
         }],
     })
@@ -114,6 +116,15 @@ const AUDIT_SEARCHES: [(&str, &str); 18] = [
     ("entity-role", "token"),
     ("site", "token"),
 ];
+
+fn concept_map() -> Value {
+    let mut map = resource("ConceptMap", "", &["read", "search-type"], &[("url", "uri")]);
+    if let Some(members) = map.as_object_mut() {
+        let definition = "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate";
+        members.insert("operation".to_owned(), json!([{"name": "translate", "definition": definition}]));
+    }
+    map
+}
 
 fn resource(kind: &str, profile: &str, interactions: &[&str], searches: &[(&str, &str)]) -> Value {
     let interactions: Vec<Value> = interactions.iter().map(|code| json!({"code": code})).collect();

@@ -1,4 +1,4 @@
-//! HTTP and MLLP: FHIR REST and operations, submissions, credentials.
+//! HTTP, MLLP and watched folders: FHIR REST and operations, submissions, credentials.
 //!
 //! | address | who | what |
 //! |---|---|---|
@@ -7,6 +7,8 @@
 //! | `/fhir/Subscription` | subscriber | create, read, update, `$status`, `$events` |
 //! | `/fhir/AuditEvent` | auditor | read, search |
 //! | `POST /fhir/{type}/$validate` | any | validation without storing |
+//! | `POST /fhir/$convert` | source, tester, operator | conversion without storing |
+//! | `/fhir/ConceptMap`, `$translate` | any | maps of codes, translation |
 //! | `/quarantine` | operator | list, read, resubmit, discard |
 //! | `/deliveries` | operator | list, replay |
 //! | `/configuration/$reload` | operator | reads registry, agreements and mappings again |
@@ -20,8 +22,10 @@ mod body;
 mod break_glass;
 mod configuration;
 mod context;
+mod convert;
 mod deliveries;
 mod explain;
+pub mod folder;
 mod gate;
 mod health;
 mod metadata;
@@ -38,6 +42,7 @@ mod submissions;
 mod subscriptions;
 mod tasks;
 pub mod tls;
+mod translate;
 
 pub use configuration::{Reload, ReloadError, Reloaded};
 pub use gate::{Gate, Parts};

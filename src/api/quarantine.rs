@@ -3,7 +3,7 @@
 use super::answer::{ApiError, FHIR_JSON, text};
 use super::gate::{Authenticated, Gate};
 use super::parameters;
-use crate::exchange::Refusal;
+use crate::exchange::{Correction, Refusal};
 use crate::fhir::instant;
 use crate::govern::Role;
 use crate::store::{QuarantineQuery, QuarantineStatus, Quarantined};
@@ -86,15 +86,28 @@ pub(super) async fn payload(
     Ok((StatusCode::OK, headers, bytes).into_response())
 }
 
-/// `POST /quarantine/{id}/$resubmit`.
+/// `POST /quarantine/{id}/$resubmit`: without a body as the payload came, perhaps with a mapping that has been
+/// corrected; with a body that in its place, and `?reason=` why.
 pub(super) async fn resubmit(
     State(gate): State<Arc<Gate>>,
     authenticated: Authenticated,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
     gate.allow(caller, &[Role::Operator], "quarantine-resubmit").await?;
-    let submitted = gate.exchange.quarantine_resubmit(caller, &id, Timestamp::now()).await?;
+    let payload = gate.body(caller, &headers, body, "quarantine-resubmit").await?;
+    let mut reason = String::new();
+    for (name, value) in parameters::decode(query.as_deref().unwrap_or("")) {
+        match name.as_str() {
+            "reason" => reason = value,
+            _ => return Err(malformed(format!("the parameter `{name}` is not known here"))),
+        }
+    }
+    let correction = (!payload.is_empty()).then_some(Correction { payload, reason });
+    let submitted = gate.exchange.quarantine_resubmit(caller, &id, correction, Timestamp::now()).await?;
     let status = if submitted.repeated { StatusCode::OK } else { StatusCode::CREATED };
     Ok(text(status, FHIR_JSON, submitted.body))
 }

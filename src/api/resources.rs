@@ -6,6 +6,7 @@ use super::body::{require_acceptable, require_fhir};
 use super::gate::{Authenticated, Gate};
 use super::parameters::{self, Pairs, Return};
 use super::tasks;
+use super::translate;
 use crate::exchange::{Found, Refusal, Written};
 use crate::fhir::{Issue, Severity, instant, outcome};
 use crate::govern::labelling::high_water;
@@ -137,6 +138,10 @@ async fn read_one(
             gate.allow(caller, &[Role::Subscriber, Role::Operator], "read").await?;
             Ok(versioned(StatusCode::OK, &gate.exchange.subscription(caller, id, version, now).await?))
         }
+        "ConceptMap" => {
+            let map = translate::read(gate, id).ok_or(Refusal::NotFound)?;
+            Ok(fhir(StatusCode::OK, &map))
+        }
         _ => {
             gate.allow(caller, readers(resource_type), "read").await?;
             let purpose = parameters::purpose(headers);
@@ -245,6 +250,11 @@ async fn search_for(
             let (query, used) = tasks::query(pairs)?;
             let page = gate.exchange.tasks(caller, &query, &parameters::encode(&used), now).await?;
             (used, page.found.into_iter().map(|one| (one.id, one.resource)).collect())
+        }
+        "ConceptMap" => {
+            let used: Pairs = pairs.iter().filter(|(name, _)| name == "url").cloned().collect();
+            let id = |map: &Value| map.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+            (used, translate::search(gate, one("url")).into_iter().map(|map| (id(&map), map)).collect())
         }
         _ => {
             gate.allow(caller, readers(resource_type), "search").await?;

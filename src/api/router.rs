@@ -3,8 +3,8 @@
 use super::answer::ApiError;
 use super::gate::{Gate, Parts};
 use super::{
-    break_glass, configuration, context, deliveries, explain, health, metadata, operations, quarantine,
-    resources, review, submissions, subscriptions,
+    break_glass, configuration, context, convert, deliveries, explain, health, metadata, operations,
+    quarantine, resources, review, submissions, subscriptions, translate,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -37,6 +37,9 @@ pub fn router(parts: Parts) -> Router {
         .route("/break-glass", get(break_glass::figures))
         .route("/fhir/$break-glass", post(break_glass::disclose))
         .route("/fhir/$decide", post(explain::explain))
+        .route("/fhir/$convert", post(convert::convert))
+        .route("/fhir/ConceptMap/$translate", get(translate::of_all).post(translate::of_all))
+        .route("/fhir/ConceptMap/{id}/$translate", get(translate::of_one).post(translate::of_one))
         .route("/fhir/{type}", get(resources::search).post(resources::create))
         .route("/fhir/{type}/_search", post(resources::search_by_form))
         .route("/fhir/{type}/$validate", post(operations::validate))

@@ -256,7 +256,12 @@ fn answer(converted: Result<Converted, Unreadable>, validator: &Validator) -> Re
         return Err(converted.issues);
     }
     let report = validator.validate_value(&converted.bundle, &[]);
-    if report.is_valid() { Ok(converted.bundle) } else { Err(report.issues) }
+    if report.is_valid() {
+        return Ok(converted.bundle);
+    }
+    let mut issues = report.issues;
+    converted.place(&mut issues);
+    Err(issues)
 }
 
 fn text(value: &Value, format: &str) -> String {

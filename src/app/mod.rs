@@ -23,6 +23,7 @@ pub mod sealing;
 mod store;
 mod validate;
 pub mod witness;
+mod watch_mappings;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;

@@ -4,9 +4,9 @@ use super::reload::Reloader;
 use super::resume::Unread;
 use super::sealing::{SealError, Sealer};
 use super::witness::Witnesses;
-use super::{COULD_NOT_RUN, complain, say};
+use super::{COULD_NOT_RUN, complain, say, watch_mappings};
 use crate::api::settings::MllpListener;
-use crate::api::{self, ReloadError, Reloaded, mllp, server, tls};
+use crate::api::{self, ReloadError, Reloaded, folder, mllp, server, tls};
 use crate::audit;
 use crate::config::{ConfigError, Deployment, GatewaySettings};
 use crate::definitions::Definitions;
@@ -205,6 +205,14 @@ pub async fn start(deployment: Deployment) -> Result<Running, ServeError> {
         tokio::spawn(look_back(unread, store.clone(), disagrees.clone()));
     }
     tokio::spawn(super::expiry::watch(exchange.clone(), stop.clone()));
+    for watched in &settings.folders.watch {
+        let watch = folder::open(watched, exchange.clone(), settings.folders.clone(), stop.clone());
+        doors.push(tokio::spawn(watch.map_err(part("folders.watch"))?.serve()));
+    }
+    if settings.gateway.watch_mappings {
+        let files = settings.gateway.mappings.clone();
+        doors.push(tokio::spawn(watch_mappings::run(files, reloader.clone(), stop.clone())));
+    }
     let sealed = CancellationToken::new();
     let sealing = tokio::spawn(sealer.run(sealed.clone()));
     Ok(Running { http, mllp, stop, doors, sealing, sealed, deliverer, store, reloader, disagrees })

@@ -1,7 +1,7 @@
 //! A settings file with everything that it names, read, checked and ready to be composed.
 
 use super::fault::{ConfigError, Fault};
-use super::registry::Registry;
+use super::registry::{Registry, SourceEntry};
 use super::{GatewaySettings, Settings, signed};
 use crate::api::auth::Keyring;
 use crate::audit::VerifierKey;
@@ -38,7 +38,7 @@ impl Deployment {
         let settings = Settings::load(path)?;
         let gateway = &settings.gateway;
         let registry = Registry::load(&gateway.registry)?;
-        let mut faults = listener_faults(&settings, &registry, path);
+        let mut faults = door_faults(&settings, &registry, path);
         let policy = agreements(gateway, &registry);
         let policy = policy.map_err(|errors| faults.extend(errors.into_iter().map(of_policy))).ok();
         let sources = match mappings(gateway) {
@@ -114,7 +114,7 @@ fn own(folder: &Path) -> Result<Vec<Mapping>, LoadError> {
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         paths.push(entry.map_err(unreadable)?.path());
     }
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
     paths.sort();
     paths.iter().map(|path| load_file(path)).collect()
 }
@@ -137,7 +137,17 @@ fn sources(
             fault("format", super::unknown_name("format", &entry.format, &known));
             continue;
         };
-        let id = entry.mapping.as_deref().unwrap_or(match format {
+        let meant: Vec<&str> = mappings
+            .all()
+            .into_iter()
+            .filter(|mapping| entry.mapping.is_none() && mapping.sources.contains(&entry.id))
+            .map(|mapping| mapping.id.as_str())
+            .collect();
+        if let [first, second, ..] = meant.as_slice() {
+            fault("mapping", format!("the mappings `{first}` and `{second}` both say that they read this source"));
+            continue;
+        }
+        let id = entry.mapping.as_deref().or(meant.first().copied()).unwrap_or(match format {
             Format::Hl7v2 => "hl7v2-adt",
             Format::Json => "json-alert",
             Format::Fhir => "fhir-r4",
@@ -176,23 +186,38 @@ fn sources(
         };
         registered.push(Registered { source, mapping: Arc::clone(mapping) });
     }
-    Sources::new(registered)
+    Sources::new(registered).with_mappings(mappings.clone())
 }
 
-/// MLLP listeners whose source is not registered, or does not send HL7 v2.
-fn listener_faults(settings: &Settings, registry: &Registry, file: &Path) -> Vec<Fault> {
+/// MLLP listeners and watched folders whose source is not registered; listeners whose source does not send HL7 v2;
+/// folders that two sources share.
+fn door_faults(settings: &Settings, registry: &Registry, file: &Path) -> Vec<Fault> {
     let known: Vec<&str> = registry.sources.iter().map(|source| source.id.as_str()).collect();
+    let find = |id: &str| registry.sources.iter().find(|source| source.id == id);
     let mut faults = Vec::new();
-    for (index, listener) in settings.mllp.listeners.iter().enumerate() {
-        let text = match registry.sources.iter().find(|source| source.id == listener.source) {
-            None => super::unknown_name("source", &listener.source, &known),
-            Some(source) if source.format != Format::Hl7v2.name() => {
-                format!("the source `{}` sends `{}`, which does not come over MLLP", source.id, source.format)
-            }
-            Some(_) => continue,
-        };
-        let path = format!("mllp.listeners[{index}].source");
+    let mut add = |path: String, text: String| {
         faults.push(Fault { file: file.to_owned(), place: Place::default(), path, text });
+    };
+    for (index, listener) in settings.mllp.listeners.iter().enumerate() {
+        let path = format!("mllp.listeners[{index}].source");
+        match find(&listener.source) {
+            None => add(path, super::unknown_name("source", &listener.source, &known)),
+            Some(source) if source.format != Format::Hl7v2.name() => {
+                let SourceEntry { id, format, .. } = source;
+                add(path, format!("the source `{id}` sends `{format}`, which does not come over MLLP"));
+            }
+            Some(_) => {}
+        }
+    }
+    let watched = &settings.folders.watch;
+    for (index, folder) in watched.iter().enumerate() {
+        if find(&folder.source).is_none() {
+            let text = super::unknown_name("source", &folder.source, &known);
+            add(format!("folders.watch[{index}].source"), text);
+        }
+        if watched.iter().take(index).any(|other| other.path == folder.path) {
+            add(format!("folders.watch[{index}].path"), "the folder is watched already".to_owned());
+        }
     }
     faults
 }

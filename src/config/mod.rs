@@ -15,6 +15,7 @@ pub use fault::{ConfigError, Fault};
 pub use reading::{ReadError, nearest, read, unknown_name};
 pub use registry::{Organisation, Registry, SourceEntry};
 
+use crate::api::folder::settings::FolderSettings;
 use crate::api::settings::{HttpSettings, MllpSettings};
 use crate::audit;
 use crate::deliver;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// MLLP.
     pub mllp: MllpSettings,
+    /// Watched folders.
+    pub folders: FolderSettings,
     /// The database.
     pub store: store::Settings,
     /// Deliveries to subscribers.
@@ -65,6 +68,8 @@ pub struct GatewaySettings {
     pub agreement_keys: Vec<String>,
     /// Folders or files with mappings, beside the built-in ones.
     pub mappings: Vec<PathBuf>,
+    /// Whether the configuration is read again when a mapping file has changed.
+    pub watch_mappings: bool,
     /// Folders, files or packages with profiles, beside the built-in ones.
     pub definitions: Vec<PathBuf>,
     /// Beginnings of the URLs of extensions that resources may hold although their definitions are not loaded.
@@ -83,6 +88,7 @@ impl Default for GatewaySettings {
             agreements: PathBuf::from("agreements"),
             agreement_keys: Vec::new(),
             mappings: Vec::new(),
+            watch_mappings: true,
             definitions: Vec::new(),
             allow_extensions: ["https://fhir.hl7.org.uk/", "https://fhir.nhs.uk/"].map(str::to_owned).into(),
             database: PathBuf::from("sgw.db"),
@@ -103,6 +109,7 @@ impl Settings {
             .chain(&mut gateway.mappings)
             .chain(&mut gateway.definitions)
             .chain(&mut settings.deliver.extra_authorities)
+            .chain(settings.folders.watch.iter_mut().map(|watched| &mut watched.path))
             .chain([&mut settings.audit.key, &mut settings.audit.witness])
         {
             *file = folder.join(&*file);
@@ -157,6 +164,10 @@ impl Settings {
         check(mllp.message_timeout_seconds > 0, "mllp", "message_timeout_seconds", positive);
         check(mllp.idle_seconds > 0, "mllp", "idle_seconds", positive);
         check(mllp.max_connections > 0, "mllp", "max_connections", positive);
+        let folders = &self.folders;
+        check(folders.poll_milliseconds > 0, "folders", "poll_milliseconds", positive);
+        let large_enough = folders.max_document_bytes >= 1024;
+        check(large_enough, "folders", "max_document_bytes", "it must be at least 1024");
         check(
             web(&self.gateway.canonical_base),
             "gateway",

@@ -25,11 +25,12 @@ pub(super) struct Scope<'s> {
     pub(super) errors: Vec<MappingError>,
 }
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "mapping",
     "version",
     "title",
     "format",
+    "sources",
     "zone",
     "accepts",
     "ignores",
@@ -130,6 +131,7 @@ fn mapping(root: &Node, scope: &mut Scope<'_>) -> Mapping {
         schema: root.get("schema").and_then(|n| schema::named(n, scope)),
         authorities: strings(root.get("authorities"), scope),
         known: scope.declared.fields.keys().cloned().collect(),
+        sources: root.get("sources").map(Node::items).unwrap_or_default().iter().filter_map(|n| n.text()).collect(),
         title: root.get("title").and_then(Node::text).unwrap_or_default(),
         id,
         version,

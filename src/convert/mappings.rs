@@ -70,6 +70,12 @@ pub fn built_in_concerns() -> &'static [Arc<Concerns>] {
     })
 }
 
+/// The ConceptMaps that the gateway ships with.
+pub fn concept_maps() -> &'static [serde_json::Value] {
+    static MAPS: OnceLock<Vec<serde_json::Value>> = OnceLock::new();
+    MAPS.get_or_init(|| CONCEPT_MAPS.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+}
+
 impl Mappings {
     /// The mappings the gateway ships with.
     pub fn builtin() -> &'static Mappings {

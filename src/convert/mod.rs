@@ -67,6 +67,7 @@ mod mistake;
 pub mod model;
 mod object;
 pub mod path;
+mod places;
 pub mod path_syntax;
 #[cfg(test)]
 mod path_tests;
@@ -74,9 +75,11 @@ mod path_tests;
 mod property_tests;
 pub mod schema;
 mod source;
+pub mod split;
 pub mod table;
 #[cfg(test)]
 mod tests;
+pub mod translate;
 pub mod tree;
 mod value;
 pub mod verhoeff;
@@ -84,7 +87,7 @@ pub mod vocabulary;
 pub mod xml;
 
 pub use ledger::Ledger;
-pub use mappings::{LoadError, Mappings, built_in_concerns, load_file};
+pub use mappings::{LoadError, Mappings, built_in_concerns, concept_maps, load_file};
 pub use mistake::MappingError;
 pub use model::{Format, Mapping};
 pub use source::{Context, Limits, Source, Unreadable};
@@ -349,7 +352,12 @@ fn close(engine: Engine<'_, '_>) -> Converted {
     };
     let made: Vec<Made> = if any_fact { made.into_iter().flatten().collect() } else { Vec::new() };
     let bundle = bundle::assemble(source, context, &origin, made);
-    Converted { bundle, issues, ledger, message_id, patient_key: patient_key.filter(|_| any_fact) }
+    let patient_key = patient_key.filter(|_| any_fact);
+    let mut converted = Converted { bundle, issues: Vec::new(), ledger, message_id, patient_key };
+    let mut issues = issues;
+    converted.place(&mut issues);
+    converted.issues = issues;
+    converted
 }
 
 /// The values that identify a message, joined; `None` when the last and decisive one is missing.

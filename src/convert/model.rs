@@ -70,6 +70,8 @@ pub struct Mapping {
     pub title: String,
     /// The format it reads.
     pub format: Format,
+    /// The registered sources whose payloads it reads, unless the registry names another mapping for them.
+    pub sources: Vec<String>,
     /// What a payload must satisfy; each is looked at for itself, so that a refusal can name it.
     pub accepts: Vec<Condition>,
     /// Payloads that are taken and deliberately yield nothing.

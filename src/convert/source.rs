@@ -126,6 +126,9 @@ pub enum Unreadable {
         /// How many.
         records: usize,
     },
+    /// The file system could not give it.
+    #[error("the file cannot be read to its end")]
+    NotReadable,
     /// The format has no reader.
     #[error("the format `{format}` cannot be read")]
     NotSupported {
@@ -159,6 +162,7 @@ impl Unreadable {
             Unreadable::Csv { .. } => "csv",
             Unreadable::NotFlat => "openehr-flat",
             Unreadable::ManyRecords { .. } => "many-records",
+            Unreadable::NotReadable => "not-readable",
             Unreadable::NotSupported { .. } => "format",
             Unreadable::NotAFact => "not-a-fact",
         }

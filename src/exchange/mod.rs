@@ -27,6 +27,7 @@ mod subscribers;
 mod subscriptions;
 mod tasks;
 mod transaction;
+mod try_out;
 mod version;
 mod writes;
 
@@ -36,11 +37,13 @@ pub use compare::{Access, Comparison, Difference, compare};
 pub use explain::{About, Claim, Explained, Question};
 pub use in_force::Replacement;
 pub use payload::{HL7_V2, Payload, Submitted, media_types};
+pub use quarantine::Correction;
 pub use reads::{Found, Page, Search};
 pub use refusal::Refusal;
 pub use review::gather_review;
 pub use sources::{Registered, Sources};
 pub use tasks::TaskQuery;
+pub use try_out::Tried;
 pub use writes::{Condition, Written};
 
 use crate::audit;
@@ -98,6 +101,11 @@ impl Exchange {
     /// The ODS code of the organisation that a source belongs to; `None` when it is not registered.
     pub fn organisation_of(&self, source: &str) -> Option<String> {
         self.sources.load().get(source).map(|registered| registered.source.organisation.clone())
+    }
+
+    /// A registered source with the mapping that reads it now; `None` when it is not registered.
+    pub fn registered(&self, source: &str) -> Option<Arc<Registered>> {
+        self.sources.load().get(source).cloned()
     }
 
     /// The store, for the doors that only ask it whether it is ready.

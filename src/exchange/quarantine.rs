@@ -10,7 +10,9 @@ use crate::govern::Caller;
 use crate::store::{
     NewQuarantine, QuarantineChange, QuarantineQuery, QuarantineStatus, Quarantined, StoreError, Work,
 };
+use bytes::Bytes;
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// The namespace of the ids of quarantined payloads.
@@ -104,14 +106,15 @@ impl Exchange {
         Ok(item)
     }
 
-    /// Submits a quarantined payload again, as it came, in the name of its source.
+    /// Submits a quarantined payload again, as it came or corrected, in the name of its source.
     ///
     /// When it is accepted, it leaves quarantine in the same unit of work; when it is refused again, it stays, and the
-    /// refusal says why.
+    /// refusal says why. What came first is kept beside a correction, whose reason is recorded before it is submitted.
     pub async fn quarantine_resubmit(
         &self,
         caller: &Caller,
         id: &str,
+        correction: Option<Correction>,
         now: Timestamp,
     ) -> Result<Submitted, Refusal> {
         let item = self.held(id).await?;
@@ -119,10 +122,17 @@ impl Exchange {
         let registered = sources.get(&item.source).ok_or_else(|| Refusal::State {
             text: "the source of the payload is not registered any more".to_owned(),
         })?;
-        let bytes = item.payload.ok_or(Refusal::Gone)?;
+        let before = item.payload.ok_or(Refusal::Gone)?;
+        let bytes = match correction {
+            None => before.into(),
+            Some(correction) => {
+                self.record_correction(caller, id, &before, &correction, now).await?;
+                correction.payload
+            }
+        };
         let proper = media_types(registered.mapping.format).first().copied().unwrap_or("");
         let payload = Payload {
-            bytes: bytes.into(),
+            bytes,
             media_type: proper.to_owned(),
             key: None,
             request_id: Uuid::now_v7().to_string(),
@@ -137,6 +147,23 @@ impl Exchange {
         Ok(submitted)
     }
 
+    /// Records that a payload was corrected: why, and the digests of both, by which they can be told apart for ever.
+    async fn record_correction(
+        &self,
+        caller: &Caller,
+        id: &str,
+        before: &[u8],
+        correction: &Correction,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        reasoned(&correction.reason)?;
+        let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+        let (before, after) = (digest(before), digest(&correction.payload));
+        let details =
+            [("item", id), ("reason", &*correction.reason), ("sha256-before", &before), ("sha256-after", &after)];
+        self.record_administration(caller, "quarantine-corrected", &details, now).await
+    }
+
     /// Discards a quarantined payload: its content is erased, the record of it stays.
     pub async fn quarantine_discard(
         &self,
@@ -145,11 +172,7 @@ impl Exchange {
         reason: &str,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if reason.trim().is_empty() || reason.len() > 500 {
-            return Err(Refusal::Malformed {
-                text: "a `reason` of at most 500 characters is needed".to_owned(),
-            });
-        }
+        reasoned(reason)?;
         self.held(id).await?;
         self.settle(caller, id, QuarantineStatus::Discarded, QuarantineStep::Discarded, reason, now).await
     }
@@ -183,6 +206,22 @@ impl Exchange {
         self.store.commit(work).await?;
         Ok(())
     }
+}
+
+/// What takes the place of a quarantined payload.
+#[derive(Clone, Debug)]
+pub struct Correction {
+    /// The corrected payload, in the format of its source.
+    pub payload: Bytes,
+    /// Why it was corrected.
+    pub reason: String,
+}
+
+fn reasoned(reason: &str) -> Result<(), Refusal> {
+    if reason.trim().is_empty() || reason.len() > 500 {
+        return Err(Refusal::Malformed { text: "a `reason` of at most 500 characters is needed".to_owned() });
+    }
+    Ok(())
 }
 
 fn handled<'a>(

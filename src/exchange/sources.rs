@@ -1,6 +1,6 @@
 //! The registered sources and how each one's payloads are read.
 
-use crate::convert::{Mapping, Source};
+use crate::convert::{Mapping, Mappings, Source};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,13 +17,25 @@ pub struct Registered {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     by_id: HashMap<String, Arc<Registered>>,
+    mappings: Option<Arc<Mappings>>,
 }
 
 impl Sources {
     /// Registers these sources.
     pub fn new(sources: impl IntoIterator<Item = Registered>) -> Sources {
         let by_id = sources.into_iter().map(|one| (one.source.id.clone(), Arc::new(one))).collect();
-        Sources { by_id }
+        Sources { by_id, mappings: None }
+    }
+
+    /// The same with all mappings that are in force, also those that no source uses.
+    pub fn with_mappings(mut self, mappings: Mappings) -> Sources {
+        self.mappings = Some(Arc::new(mappings));
+        self
+    }
+
+    /// All mappings in force; the built-in ones when no others were given.
+    pub fn mappings(&self) -> &Mappings {
+        self.mappings.as_deref().unwrap_or(Mappings::builtin())
     }
 
     /// The source with this id.

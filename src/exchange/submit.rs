@@ -8,7 +8,7 @@ use super::transaction;
 use super::version::type_of;
 use super::{Exchange, records};
 use crate::audit::{Act, Party};
-use crate::convert::{Context, Converted, convert};
+use crate::convert::{Context, Converted, Ledger, convert};
 use crate::fhir::{Issue, systems};
 use crate::govern::Caller;
 use crate::store::{Arrived, Arriving, IdempotencyKey, NewSubmission};
@@ -54,7 +54,9 @@ impl Exchange {
     ) -> Result<Submitted, Refusal> {
         let registered = self.recognise(caller, source, payload, resubmission.is_some(), now).await?;
         let submission = Uuid::now_v7().to_string();
-        let context = Context::new(now, submission.clone());
+        let mut context = Context::new(now, submission.clone());
+        // How large a payload may be is for the door to say through which it came.
+        context.limits.bytes = context.limits.bytes.max(payload.bytes.len());
         let format = registered.mapping.format;
 
         let converted = match convert(&payload.bytes, &registered.source, &registered.mapping, &context) {
@@ -101,8 +103,8 @@ impl Exchange {
         if converted.refused() {
             return Err(self.keep(&mut arrival, payload, converted.issues, now).await?);
         }
-        let Converted { bundle, issues: remarks, patient_key, .. } = converted;
-        let validated = match self.validate_all(bundle) {
+        let Converted { bundle, issues: remarks, patient_key, ledger, .. } = converted;
+        let validated = match self.validate_all(bundle, &ledger) {
             Ok(validated) => validated,
             Err(issues) => return Err(self.keep(&mut arrival, payload, issues, now).await?),
         };
@@ -175,13 +177,21 @@ impl Exchange {
     }
 
     /// Every resource of the Bundle, proven valid; else what is wrong with any of them.
-    fn validate_all(&self, bundle: Value) -> Result<Vec<Validated>, Vec<Issue>> {
+    pub(super) fn validate_all(
+        &self,
+        bundle: Value,
+        ledger: &Ledger,
+    ) -> Result<Vec<Validated>, Vec<Issue>> {
         let mut validated = Vec::new();
         let mut issues = Vec::new();
         for resource in transaction::into_resources(bundle) {
+            let (kind, id) = named(&resource);
             match self.validate(resource) {
                 Ok(one) => validated.push(one),
-                Err(found) => issues.extend(found),
+                Err(mut found) => {
+                    ledger.place_resource(&format!("{kind}/{id}"), &mut found);
+                    issues.extend(found);
+                }
             }
         }
         if issues.is_empty() { Ok(validated) } else { Err(issues) }

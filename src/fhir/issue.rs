@@ -61,6 +61,8 @@ pub struct Issue {
     pub text: String,
     /// The place: a FHIRPath (`Flag.code.coding[0]`) or a place in the source (`PID[1]-7`); empty for the whole.
     pub expression: String,
+    /// The same place in the other text: in the source for a place in the result, in the result for one in the source.
+    pub also: Vec<String>,
     /// The line in the input, from 1, where known.
     pub line: Option<u32>,
     /// The column in the input, from 1, in characters, where known.
@@ -82,6 +84,7 @@ impl Issue {
             rule: rule.into(),
             text: text.into(),
             expression: expression.into(),
+            also: Vec::new(),
             line: None,
             column: None,
         }
@@ -132,7 +135,8 @@ impl Issue {
             issue = issue.details(details);
         }
         if !self.expression.is_empty() {
-            issue = issue.expression(vec![Some(self.expression.clone())]);
+            let places = std::iter::once(&self.expression).chain(&self.also);
+            issue = issue.expression(places.cloned().map(Some).collect());
         }
         let built = issue.build().ok().and_then(|issue| serde_json::to_value(issue).ok());
         built.unwrap_or_else(|| json!({"severity": self.severity.code(), "code": "exception"}))
