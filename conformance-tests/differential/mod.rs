@@ -33,7 +33,7 @@ struct Mutant {
     body: String,
 }
 
-fn setting(name: &str) -> Option<String> {
+pub fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
@@ -53,7 +53,7 @@ fn ours(validator: &Validator, body: &str) -> Report {
     }
 }
 
-fn errors_of(answer: &Value) -> Vec<String> {
+pub fn errors_of(answer: &Value) -> Vec<String> {
     if let Some(failure) = answer["failed"].as_str() {
         return vec![failure.to_owned()];
     }

@@ -55,7 +55,9 @@ async fn a_payload_is_corrected_with_a_reason_and_what_came_first_is_kept() {
         .collect();
     assert_eq!(corrections.len(), 2);
     assert!(corrections.iter().any(|event| event.contains("number traced by the records office")));
-    assert!(corrections.iter().all(|event| event.contains("sha256-before") && event.contains("sha256-after")));
+    assert!(
+        corrections.iter().all(|event| event.contains("sha256-before") && event.contains("sha256-after"))
+    );
     let steps = gateway.audits(Some("quarantine")).await;
     let steps: String = steps.iter().filter_map(|leaf| leaf.canonical.clone()).collect();
     assert!(steps.contains("read") && steps.contains("resubmitted"), "{steps}");

@@ -67,7 +67,10 @@ async fn what_would_be_refused_is_answered_with_why_and_where() {
     assert!(!outcome.contains("9000000008"));
     assert!(!parameter(&reply.json, "ledger").is_null(), "the account is given all the same");
     let broken = convert(&gateway, "pas", "", b"PID|1".to_vec()).await.expect(200);
-    assert_eq!(parameter(&broken.json, "outcome")["resource"]["issue"][0]["details"]["coding"][0]["code"], "hl7-header");
+    assert_eq!(
+        parameter(&broken.json, "outcome")["resource"]["issue"][0]["details"]["coding"][0]["code"],
+        "hl7-header"
+    );
     // A source whose facts have no lawful basis would be refused by the decision to hold.
     let mut flag: Value = serde_json::from_slice(&fixture("convert/fhir-flag/input.json")).unwrap();
     let extensions = flag["extension"].as_array_mut().unwrap();

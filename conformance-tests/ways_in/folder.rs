@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A folder that is being watched.
 pub struct Watched {
     pub folder: TempDir,
     stop: CancellationToken,
     task: JoinHandle<bool>,
+    _end: DropGuard,
 }
 
 /// A file that came to its end: where, and the lines of its result.
@@ -50,7 +51,8 @@ impl Watched {
         let watched = WatchedFolder { source: source.to_owned(), path: folder.path().to_owned() };
         let stop = CancellationToken::new();
         let watch = folder::open(&watched, gateway.exchange.clone(), settings, stop.clone()).unwrap();
-        Watched { folder, stop, task: tokio::spawn(watch.serve()) }
+        let end = stop.clone().drop_guard();
+        Watched { folder, stop, task: tokio::spawn(watch.serve()), _end: end }
     }
 
     pub fn leave(&self, name: &str, content: impl AsRef<[u8]>) {
@@ -175,7 +177,10 @@ async fn messages_of_a_batch_and_objects_one_a_line_are_submissions() {
     let pretty = fixture("convert/json-alert/input.json");
     json.leave("alert.json", pretty);
     let repeat = json.ended("alert.json").await;
-    assert!(["repeated", "quarantined"].contains(&repeat.outcomes()[0]), "its message id is known: {repeat:?}");
+    assert!(
+        ["repeated", "quarantined"].contains(&repeat.outcomes()[0]),
+        "its message id is known: {repeat:?}"
+    );
 }
 
 #[tokio::test]
@@ -189,7 +194,8 @@ async fn files_that_are_being_written_are_left_alone() {
     watched.leave("slow.csv", first);
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let mut file = fs::OpenOptions::new().append(true).open(watched.folder.path().join("slow.csv")).unwrap();
+        let mut file =
+            fs::OpenOptions::new().append(true).open(watched.folder.path().join("slow.csv")).unwrap();
         std::io::Write::write_all(&mut file, b"").unwrap();
         file.set_modified(std::time::SystemTime::now()).unwrap();
     }

@@ -126,7 +126,10 @@ async fn a_new_sites_alert_is_added_by_a_mapping_file_alone_while_the_gateway_ru
     let explained = run.sgw(&explain);
     assert_eq!(explained.status.code(), Some(0), "{}", text(&explained));
     let told = text(&explained);
-    assert!(told.contains("#period.start  <-  ZAL[1]-4  (line "), "from the element to its value and rule: {told}");
+    assert!(
+        told.contains("#period.start  <-  ZAL[1]-4  (line "),
+        "from the element to its value and rule: {told}"
+    );
     assert!(told.contains("  ZAL[1]-2  mapped to Flag/"), "and the reverse: {told}");
 
     // Live by being there.
@@ -138,7 +141,11 @@ async fn a_new_sites_alert_is_added_by_a_mapping_file_alone_while_the_gateway_ru
     assert_eq!(status, 422, "{refused}");
     let quarantined = refused["extension"][0]["valueString"].as_str().unwrap().to_owned();
     let resubmit = format!("/quarantine/{quarantined}/$resubmit");
-    assert_eq!(run.post("operator", &resubmit, "application/json", String::new()).await.0, 422, "still unknown");
+    assert_eq!(
+        run.post("operator", &resubmit, "application/json", String::new()).await.0,
+        422,
+        "still unknown"
+    );
 
     // A broken version changes nothing, and is told with its place.
     let row = "CP0: {ends: CP1}";

@@ -43,7 +43,9 @@ async fn codes_are_translated_by_get_and_post_over_all_maps_and_one() {
     let report = Validator::builtin().validate_value(&all.json, &[]);
     assert!(report.is_valid(), "{:?}", report.issues);
 
-    let one = format!("/fhir/ConceptMap/snomed-safeguarding/$translate?system={SNOMED}&code={PLAN}&targetsystem={category}");
+    let one = format!(
+        "/fhir/ConceptMap/snomed-safeguarding/$translate?system={SNOMED}&code={PLAN}&targetsystem={category}"
+    );
     let one = gateway.get("pas", &one).await.expect(200);
     assert_eq!(concepts(&one), [wanted.clone()]);
     let set = format!("{}/ValueSet/concern-category", base());
@@ -57,8 +59,10 @@ async fn codes_are_translated_by_get_and_post_over_all_maps_and_one() {
         json!({"name": "codeableConcept", "valueCodeableConcept": {"coding": [coding]}}),
     ] {
         let url = format!("{}/ConceptMap/snomed-safeguarding", base());
-        let body = json!({"resourceType": "Parameters", "parameter": [{"name": "url", "valueUri": url}, value]});
-        let reply = gateway.post("tester", "/fhir/ConceptMap/$translate", FHIR, body.to_string()).await.expect(200);
+        let body =
+            json!({"resourceType": "Parameters", "parameter": [{"name": "url", "valueUri": url}, value]});
+        let reply =
+            gateway.post("tester", "/fhir/ConceptMap/$translate", FHIR, body.to_string()).await.expect(200);
         assert!(concepts(&reply).contains(&wanted));
     }
     let back = format!("/fhir/ConceptMap/$translate?system={category}&code=child-protection&reverse=true");
@@ -69,7 +73,10 @@ async fn codes_are_translated_by_get_and_post_over_all_maps_and_one() {
 #[tokio::test]
 async fn what_has_no_translation_is_said_and_what_makes_no_sense_is_refused() {
     let gateway = TestGateway::new().await;
-    let none = gateway.get("tester", &format!("/fhir/ConceptMap/$translate?system={SNOMED}&code=1")).await.expect(200);
+    let none = gateway
+        .get("tester", &format!("/fhir/ConceptMap/$translate?system={SNOMED}&code=1"))
+        .await
+        .expect(200);
     assert!(!result(&none));
     assert_eq!(none.json["parameter"][1]["name"], "message");
     for (path, status) in [
@@ -87,7 +94,8 @@ async fn what_has_no_translation_is_said_and_what_makes_no_sense_is_refused() {
         "element": [{"code": "a", "target": [{"code": "b", "equivalence": "equal"}]}]}]});
     let body = json!({"resourceType": "Parameters", "parameter": [{"name": "conceptMap", "resource": own},
         {"name": "coding", "valueCoding": {"system": "s", "code": "a"}}]});
-    let reply = gateway.post("tester", "/fhir/ConceptMap/$translate", FHIR, body.to_string()).await.expect(200);
+    let reply =
+        gateway.post("tester", "/fhir/ConceptMap/$translate", FHIR, body.to_string()).await.expect(200);
     assert_eq!(concepts(&reply), [("t".into(), "b".into(), "equal".into())]);
 }
 
@@ -111,5 +119,8 @@ async fn every_map_can_be_read_and_is_valid_and_is_in_the_capabilities() {
     assert_eq!(one.json["entry"].as_array().unwrap().len(), 1);
     let capabilities = gateway.get("tester", "/fhir/metadata").await.expect(200);
     assert!(capabilities.text.contains("ConceptMap-translate"));
-    gateway.post("tester", "/fhir/ConceptMap/$validate", FHIR, one.json["entry"][0]["resource"].to_string()).await.expect(200);
+    gateway
+        .post("tester", "/fhir/ConceptMap/$validate", FHIR, one.json["entry"][0]["resource"].to_string())
+        .await
+        .expect(200);
 }

@@ -71,7 +71,8 @@ pub(super) async fn convert(
     };
     let source = Source { format: mapping.format, mapping: mapping.id.clone(), ..source };
     let now = Timestamp::now();
-    let tried = gate.exchange.try_out(&source, registered, mapping, &asked.payload, MOST_RECORDS, now).await?;
+    let tried =
+        gate.exchange.try_out(&source, registered, mapping, &asked.payload, MOST_RECORDS, now).await?;
     Ok(fhir(StatusCode::OK, &answer(mapping, tried, asked.show_values)))
 }
 
@@ -134,7 +135,9 @@ fn unwrap(parameters: &Value, asked: &mut Asked) -> Result<(), ApiError> {
         match (name, text) {
             ("mapping", Some((_, text))) => asked.mapping = Some(text.to_owned()),
             ("source", Some((_, text))) => asked.source = Some(text.to_owned()),
-            ("show-values", _) => asked.show_values = parameter.get("valueBoolean") == Some(&Value::Bool(true)),
+            ("show-values", _) => {
+                asked.show_values = parameter.get("valueBoolean") == Some(&Value::Bool(true))
+            }
             ("payload", Some(("valueBase64Binary", text))) => {
                 let bytes = STANDARD.decode(text).map_err(|_| malformed("`payload` is not base64"))?;
                 payload = Some(Bytes::from(bytes));
@@ -169,7 +172,8 @@ fn answer(mapping: &Mapping, tried: Vec<Tried>, show_values: bool) -> Value {
     } else {
         let refused = tried.iter().filter(|one| !one.accepted).count();
         let text = format!("{} records, {refused} of them refused", tried.len());
-        let severity = if refused == 0 && !tried.is_empty() { Severity::Information } else { Severity::Error };
+        let severity =
+            if refused == 0 && !tried.is_empty() { Severity::Information } else { Severity::Error };
         let whole = Issue::new(severity, "informational", "records", "", text);
         parameter.push(json!({"name": "outcome", "resource": outcome(&[whole])}));
         for one in &tried {

@@ -57,9 +57,8 @@ pub(super) fn read(gate: &Gate, id: &str) -> Option<Value> {
 
 /// The ConceptMaps that can be translated with, of this canonical URL if one is given.
 pub(super) fn search(gate: &Gate, url: Option<&str>) -> Vec<Value> {
-    let of = |map: &&Cow<'_, Value>| {
-        url.is_none_or(|url| map.get("url").and_then(Value::as_str) == Some(url))
-    };
+    let of =
+        |map: &&Cow<'_, Value>| url.is_none_or(|url| map.get("url").and_then(Value::as_str) == Some(url));
     known(gate, |maps| maps.values().filter(of).map(|map| map.as_ref().clone()).collect())
 }
 

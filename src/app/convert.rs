@@ -1,6 +1,7 @@
 //! `sgw convert`: local formats to validated FHIR R4, with the account of every value.
 
-use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain, say};
+use super::progress::{Counting, Progress};
+use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain};
 use crate::convert::{
     Context, Converted, Format, Mapping, Mappings, Source, Unreadable, convert_each, convert_rows,
 };
@@ -33,6 +34,9 @@ pub struct Args {
     /// How Bundles are written: `json`, indented, or `ndjson`, one a line.
     #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = ["json", "ndjson"])]
     format: String,
+    /// Tell on standard error how far a file has come, also when that is not a terminal.
+    #[arg(long)]
+    progress: bool,
     #[command(flatten)]
     sender: Sender,
     /// The files to convert.
@@ -151,6 +155,36 @@ pub fn run(args: Args) -> ExitCode {
     if refused { ExitCode::from(ANSWER_IS_NO) } else { ExitCode::SUCCESS }
 }
 
+/// How much of a file is read to recognise its format.
+const HEAD: usize = 64 << 10;
+
+/// A file to be converted: what has been read of it, and the rest. CSV is never read whole.
+struct Input {
+    head: Vec<u8>,
+    rest: std::fs::File,
+    length: u64,
+}
+
+impl Input {
+    fn open(file: &Path) -> std::io::Result<Input> {
+        let mut rest = std::fs::File::open(file)?;
+        let length = rest.metadata()?.len();
+        let mut head = Vec::with_capacity(HEAD);
+        Read::by_ref(&mut rest).take(HEAD as u64).read_to_end(&mut head)?;
+        Ok(Input { head, rest, length })
+    }
+
+    /// Whether its content cannot be CSV, so that it is read whole.
+    fn is_document(&self) -> bool {
+        let start = self.head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.head).trim_ascii_start();
+        [&b"<"[..], b"{", b"[", b"MSH", b"FHS", b"BHS"].iter().any(|sign| start.starts_with(sign))
+    }
+
+    fn read_whole(&mut self) -> std::io::Result<()> {
+        self.rest.read_to_end(&mut self.head).map(drop)
+    }
+}
+
 /// Converts one file, record by record; whether all was well, or `None` when it could not run (the error was told).
 fn one_file(
     file: &Path,
@@ -161,41 +195,50 @@ fn one_file(
 ) -> Option<bool> {
     let unreadable =
         |error: std::io::Error| complain(&format!("`{}` cannot be read: {error}", file.display()));
-    let mut input = std::fs::File::open(file).map_err(unreadable).ok()?;
+    let mut input = Input::open(file).map_err(unreadable).ok()?;
     let named = args.mapping.as_deref().and_then(|id| mappings.get(id));
-    let streamed = named.is_some_and(|m| m.format == Format::Csv);
-    let mut payload = Vec::new();
+    let streamed = named.map_or(!input.is_document(), |mapping| mapping.format == Format::Csv);
     if !streamed {
-        input.read_to_end(&mut payload).map_err(unreadable).ok()?;
+        input.read_whole().map_err(unreadable).ok()?;
     }
-    let mapping = choose(mappings, args.mapping.as_deref(), &payload, file)?;
+    let mapping = choose(mappings, args.mapping.as_deref(), &input.head, file)?;
     let source = args.sender.source(mapping);
     let mut context = args.sender.context(file);
     // Files are the operator's own: the limits of a submission over the network are not theirs.
     context.limits.bytes = 256 << 20;
     context.limits.values = 20_000_000;
+    let mut output = BufWriter::with_capacity(256 << 10, std::io::stdout().lock());
+    let mut progress = Progress::new(file, input.length, args.progress);
+    let read = progress.read.clone();
+    if !streamed {
+        read.store(input.length, std::sync::atomic::Ordering::Relaxed);
+    }
     let (mut well, mut written) = (true, Ok(()));
     let mut each = |converted: Result<Converted, Unreadable>| {
         if let (Ok(converted), Ok(())) = (&converted, &written) {
             written = ledgers.add(converted);
         }
-        match answer(converted, validator) {
-            Ok(bundle) => say(&text(&bundle, &args.format)),
-            Err(issues) => {
-                well = false;
-                say(&text(&outcome(&issues), &args.format));
-            }
-        }
+        let (answer, refused) = match answer(converted, validator) {
+            Ok(bundle) => (bundle, false),
+            Err(issues) => (outcome(&issues), true),
+        };
+        well &= !refused;
+        // A closed pipe is not an error of ours.
+        let _closed = writeln!(output, "{}", text(&answer, &args.format));
+        progress.record(refused);
     };
     let done = if streamed {
-        convert_rows(input, &source, mapping, &context, &mut each)
+        let whole = Counting { inner: input.head.as_slice().chain(input.rest), read };
+        convert_rows(whole, &source, mapping, &context, &mut each)
     } else {
-        convert_each(&payload, &source, mapping, &context, &mut each)
+        convert_each(&input.head, &source, mapping, &context, &mut each)
     };
     if let Err(error) = done {
         well = false;
-        say(&text(&outcome(&[error.issue()]), &args.format));
+        let _closed = writeln!(output, "{}", text(&outcome(&[error.issue()]), &args.format));
     }
+    let _closed = output.flush();
+    progress.end();
     if let Err(error) = written {
         complain(&format!("the ledger cannot be written: {error}"));
         return None;

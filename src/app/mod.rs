@@ -12,6 +12,7 @@ mod demo;
 mod expiry;
 mod init;
 mod profiles;
+mod progress;
 mod receive;
 mod review;
 mod reload;

@@ -144,7 +144,10 @@ fn sources(
             .map(|mapping| mapping.id.as_str())
             .collect();
         if let [first, second, ..] = meant.as_slice() {
-            fault("mapping", format!("the mappings `{first}` and `{second}` both say that they read this source"));
+            fault(
+                "mapping",
+                format!("the mappings `{first}` and `{second}` both say that they read this source"),
+            );
             continue;
         }
         let id = entry.mapping.as_deref().or(meant.first().copied()).unwrap_or(match format {

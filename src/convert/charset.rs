@@ -56,9 +56,10 @@ fn windows(bytes: &[u8]) -> Result<String, Unreadable> {
 
 /// The first repetition of MSH-18, as bytes; empty when the message is not one or declares nothing.
 fn declared(bytes: &[u8]) -> &[u8] {
-    let start = bytes.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(0);
-    let header = bytes.get(start..).unwrap_or_default();
-    let header = header.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
+    let mut lines = bytes.split(|b| *b == b'\r' || *b == b'\n').map(<[u8]>::trim_ascii_start);
+    // What surrounds a batch declares nothing; its first message does.
+    let around = |line: &&[u8]| line.is_empty() || line.starts_with(b"FHS") || line.starts_with(b"BHS");
+    let header = lines.find(|line| !around(line)).unwrap_or_default();
     let Some(separator) = header.get(3) else { return &[] };
     if !header.starts_with(b"MSH") {
         return &[];
@@ -84,6 +85,8 @@ mod tests {
         assert!(decode(&message("8859/1", b"Si\xE2n")).unwrap().ends_with("Siân"));
         assert!(decode(&message("WINDOWS-1252", b"O\x92Neil")).unwrap().ends_with("O’Neil"));
         assert!(decode(&message("UNICODE UTF-8", "Siân".as_bytes())).unwrap().ends_with("Siân"));
+        let batch = [b"FHS|^~\\&\rBHS|^~\\&\r".as_slice(), &message("8859/1", b"Si\xE2n")].concat();
+        assert!(decode(&batch).unwrap().ends_with("Siân"));
         assert!(decode(&message("", "Siân".as_bytes())).unwrap().ends_with("Siân"));
         assert!(matches!(decode(&message("", b"Si\xE2n")), Err(Unreadable::Encoding { .. })));
         assert!(matches!(decode(&message("ASCII", b"Si\xE2n")), Err(Unreadable::Encoding { .. })));

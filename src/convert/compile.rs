@@ -131,7 +131,13 @@ fn mapping(root: &Node, scope: &mut Scope<'_>) -> Mapping {
         schema: root.get("schema").and_then(|n| schema::named(n, scope)),
         authorities: strings(root.get("authorities"), scope),
         known: scope.declared.fields.keys().cloned().collect(),
-        sources: root.get("sources").map(Node::items).unwrap_or_default().iter().filter_map(|n| n.text()).collect(),
+        sources: root
+            .get("sources")
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|n| n.text())
+            .collect(),
         title: root.get("title").and_then(Node::text).unwrap_or_default(),
         id,
         version,

@@ -1,7 +1,7 @@
 //! openEHR compositions in the FLAT format: a JSON object whose keys are paths
 //! (`report/precaution:0/condition|code`), read into a [`Tree`] of those paths.
 
-use super::tree::{NONE, Notation, ROOT, Tree};
+use super::tree::{NONE, Node, Notation, ROOT, Tree};
 use super::{Limits, Unreadable};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -29,7 +29,11 @@ pub fn tree<'a>(value: &'a Value, limits: &Limits) -> Result<Tree<'a>, Unreadabl
         }
         for step in path.split('/') {
             let (name, index) = match step.rsplit_once(':') {
-                Some((name, index)) => (name, index.parse::<u32>().ok()),
+                // Anything else behind a colon is part of the name.
+                Some((name, index)) => match index.parse::<u32>() {
+                    Ok(number) if number.to_string() == index => (name, Some(number)),
+                    _ => (step, None),
+                },
                 None => (step, None),
             };
             at = child(&mut tree, at, name, index);
@@ -51,14 +55,16 @@ pub fn tree<'a>(value: &'a Value, limits: &Limits) -> Result<Tree<'a>, Unreadabl
 /// place can be written as it was.
 fn child<'a>(tree: &mut Tree<'a>, parent: u32, name: &'a str, index: Option<u32>) -> u32 {
     let number = index.unwrap_or(0);
-    let known =
-        tree.children(parent).find(|(_, n)| n.name == name && n.number == number).map_or(NONE, |(id, _)| id);
+    // `a` and `a:0` are two values, should a composition have both.
+    let alone = u32::from(index.is_none());
+    let same = |n: &Node<'_>| n.name == name && n.number == number && n.repeat == alone;
+    let known = tree.children(parent).find(|(_, n)| same(n)).map_or(NONE, |(id, _)| id);
     if known != NONE {
         return known;
     }
     let id = tree.push(parent, name, number, 0);
     if let Some(node) = tree.node_mut(id) {
-        node.repeat = u32::from(index.is_none());
+        node.repeat = alone;
     }
     id
 }

@@ -249,12 +249,7 @@ fn records(
         each(Ok(apply(tree, tree::ROOT, source, mapping, context)));
         return;
     };
-    let mut found = Vec::new();
-    path.visit(tree, tree::ROOT, &mut |id| {
-        found.push(id);
-        true
-    });
-    found.sort_unstable();
+    let found = split::records(tree, path);
     let envelope = tree.without(&found);
     let mut frame = Some(Ledger::envelope(&envelope));
     for id in &found {

@@ -32,9 +32,9 @@ impl Converted {
                 continue;
             }
             let Some((reference, element)) = to.split_once('#') else { continue };
-            let index = entries.iter().position(|entry| {
-                entry.pointer("/request/url").and_then(Value::as_str) == Some(reference)
-            });
+            let index = entries
+                .iter()
+                .position(|entry| entry.pointer("/request/url").and_then(Value::as_str) == Some(reference));
             let Some(index) = index else { continue };
             let result = format!("Bundle.entry[{index}].resource.{element}");
             if found.len() < MOST && !found.contains(&result) {
@@ -89,7 +89,10 @@ fn sources_of(ledger: &Ledger, reference: &str, element: &str) -> Vec<String> {
 
 /// The names of a path's steps, without indices and functions.
 fn steps(path: &str) -> Vec<&str> {
-    path.split('.').map(|step| step.split(['[', '(']).next().unwrap_or(step)).filter(|s| !s.is_empty()).collect()
+    path.split('.')
+        .map(|step| step.split(['[', '(']).next().unwrap_or(step))
+        .filter(|s| !s.is_empty())
+        .collect()
 }
 
 #[cfg(test)]

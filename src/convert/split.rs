@@ -137,7 +137,8 @@ fn batch(
 /// Whether these are JSON objects, one a line.
 fn is_lines(bytes: &[u8]) -> bool {
     let mut count = 0;
-    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let mut lines =
+        bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     lines.all(|line| {
         count += 1;
         line.starts_with(b"{") && line.ends_with(b"}")
@@ -159,7 +160,7 @@ fn lines(bytes: &[u8], each: &mut dyn FnMut(Record) -> bool) {
 }
 
 /// The records of a tree, the outer ones only, in the order of the source.
-fn records(tree: &Tree<'_>, path: &Path) -> Vec<NodeId> {
+pub(super) fn records(tree: &Tree<'_>, path: &Path) -> Vec<NodeId> {
     let mut found = Vec::new();
     path.visit(tree, ROOT, &mut |id| {
         found.push(id);
@@ -256,7 +257,8 @@ fn parts_of_xml(
     for (index, (id, range)) in found.iter().zip(&ranges).enumerate() {
         let record = decoded.get(range.clone()).unwrap_or_default();
         let (before, after) = around.split_at(index + 1);
-        let kept = |parts: &[&str]| parts.iter().filter(|p| !p.trim().is_empty()).copied().collect::<String>();
+        let kept =
+            |parts: &[&str]| parts.iter().filter(|p| !p.trim().is_empty()).copied().collect::<String>();
         let payload = [kept(before).as_str(), record, &kept(after), end].concat().into_bytes();
         let at = tree.place(*id);
         let own = match at.rfind('[').filter(|_| at.ends_with(']')) {

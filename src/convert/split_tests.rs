@@ -1,5 +1,5 @@
 use super::super::tests::{context, source};
-use super::super::{Mappings, compile, built_in_concerns, convert};
+use super::super::{Mappings, built_in_concerns, compile, convert};
 use super::*;
 
 fn cut(mapping: &str, text: &[u8]) -> Vec<Record> {
@@ -31,7 +31,8 @@ fn each_row_of_a_table_is_a_table_of_one_row() {
 
 #[test]
 fn messages_keep_their_own_bytes_and_the_batch_is_accounted_for() {
-    let batch = b"FHS|^~\\&|PAS\rBHS|^~\\&|PAS\r\nMSH|^~\\&|A\rPID|Si\xE2n\r\nMSH|^~\\&|B\rPID|2\rBTS|2\rFTS|1\r";
+    let batch =
+        b"FHS|^~\\&|PAS\rBHS|^~\\&|PAS\r\nMSH|^~\\&|A\rPID|Si\xE2n\r\nMSH|^~\\&|B\rPID|2\rBTS|2\rFTS|1\r";
     let mut found = Vec::new();
     let hl7 = Mappings::builtin().get("hl7v2-adt").unwrap();
     let frame = split(&batch[..], hl7, &Limits::default(), &mut |record| {
@@ -58,7 +59,8 @@ fn each_child_of_a_census_stands_in_its_own_return() {
     let one = include_str!("../../fixtures/convert/cin-census-child/input.xml");
     let (from, to) = (one.find("<Child>").unwrap(), one.rfind("</Child>").unwrap() + "</Child>".len());
     let child = &one[from..to];
-    let many = format!("{}{}{}", &one[..to], child.replace("</Child>", "<!-- the second --></Child>"), &one[to..]);
+    let many =
+        format!("{}{}{}", &one[..to], child.replace("</Child>", "<!-- the second --></Child>"), &one[to..]);
     let found = cut("cin-census", many.as_bytes());
     assert_eq!(found.len(), 2);
     let mapping = Mappings::builtin().get("cin-census").unwrap();
@@ -75,10 +77,15 @@ fn the_items_that_a_json_mapping_calls_records_stand_alone() {
     let yaml = "mapping: m\nversion: \"1\"\ntitle: t\nformat: json\nrecords: /people[]\nproduce: {}\n";
     let mapping = compile::compile(yaml, built_in_concerns()).unwrap();
     let mut found = Vec::new();
-    split(&br#"{"sent":"x","people":[{"n":1.50},{"n":2}]}"#[..], &mapping, &Limits::default(), &mut |record| {
-        found.push(record);
-        true
-    })
+    split(
+        &br#"{"sent":"x","people":[{"n":1.50},{"n":2}]}"#[..],
+        &mapping,
+        &Limits::default(),
+        &mut |record| {
+            found.push(record);
+            true
+        },
+    )
     .unwrap();
     assert_eq!(text(&found[0]), r#"{"sent":"x","people":[{"n":1.50}]}"#);
     assert_eq!((found[1].at.as_str(), found[1].own.as_str()), ("/people/1", "/people/0"));

@@ -52,7 +52,10 @@ impl Match {
 }
 
 /// All maps that can be translated with, by id: those of the gateway, those of `given`, and the tables of the mappings.
-pub fn maps<'m>(mappings: &Mappings, given: impl IntoIterator<Item = &'m Value>) -> BTreeMap<String, Cow<'m, Value>> {
+pub fn maps<'m>(
+    mappings: &Mappings,
+    given: impl IntoIterator<Item = &'m Value>,
+) -> BTreeMap<String, Cow<'m, Value>> {
     let mut maps = BTreeMap::new();
     let id = |map: &Value| text(map, "id").to_owned();
     for map in concept_maps() {

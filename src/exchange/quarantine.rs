@@ -159,8 +159,12 @@ impl Exchange {
         reasoned(&correction.reason)?;
         let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
         let (before, after) = (digest(before), digest(&correction.payload));
-        let details =
-            [("item", id), ("reason", &*correction.reason), ("sha256-before", &before), ("sha256-after", &after)];
+        let details = [
+            ("item", id),
+            ("reason", &*correction.reason),
+            ("sha256-before", &before),
+            ("sha256-after", &after),
+        ];
         self.record_administration(caller, "quarantine-corrected", &details, now).await
     }
 

@@ -230,7 +230,10 @@ mod tests {
         assert_eq!(inbox.pick_up(OsStr::new("b.csv")).unwrap(), None, "it has grown again");
         inbox.ready(Duration::ZERO, begun).unwrap();
         let taken = inbox.pick_up(OsStr::new("b.csv")).unwrap().unwrap();
-        assert_eq!((taken.name.as_str(), fs::read_to_string(&taken.path).unwrap().as_str()), ("b.csv", "xyz"));
+        assert_eq!(
+            (taken.name.as_str(), fs::read_to_string(&taken.path).unwrap().as_str()),
+            ("b.csv", "xyz")
+        );
         assert_eq!(inbox.unfinished(), [taken.clone()]);
         fs::write(taken.result(), "{}").unwrap();
         inbox.put_away(&taken, End::Done).unwrap();

@@ -23,9 +23,12 @@ use inbox::Inbox;
 use settings::{FolderSettings, WatchedFolder};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+
+/// How soon a wait notices the end.
+const SLICE: Duration = Duration::from_millis(20);
 
 /// Why a folder cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +59,13 @@ struct Desk {
 impl Desk {
     /// Waits, but not beyond the end.
     fn pause(&self, time: Duration) {
-        let waiting = tokio::time::timeout(time, self.shutdown.cancelled());
-        let _end = self.runtime.block_on(waiting);
+        let end = Instant::now() + time;
+        while !self.shutdown.is_cancelled() {
+            match end.checked_duration_since(Instant::now()) {
+                Some(left) if !left.is_zero() => std::thread::sleep(left.min(SLICE)),
+                _ => return,
+            }
+        }
     }
 }
 
@@ -104,7 +112,7 @@ impl Watch {
             take::take_in(desk, inbox, &taken);
         }
         while !desk.shutdown.is_cancelled() {
-            let ready = match inbox.ready(desk.settings.settle(), std::time::Instant::now()) {
+            let ready = match inbox.ready(desk.settings.settle(), Instant::now()) {
                 Ok(ready) => ready,
                 Err(error) => {
                     tracing::error!(source = %desk.source, error = %error, "a watched folder cannot be read");

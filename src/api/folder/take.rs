@@ -106,8 +106,7 @@ fn read(
         whole.broken = refused("too-large", format!("the file is larger than {most} bytes"));
         return Ok(whole);
     }
-    let limits =
-        Limits { bytes: desk.settings.max_document_bytes, values: 20_000_000, ..Limits::default() };
+    let limits = Limits { bytes: desk.settings.max_document_bytes, values: 20_000_000, ..Limits::default() };
     let known = journal.totals().records;
     let mut hash = Sha256::new();
     let mut left = None;

@@ -69,7 +69,10 @@ impl From<&Issue> for Fault {
             _ => "207",
         };
         let severity = if issue.severity.refuses() { 'E' } else { 'W' };
-        Fault { place: issue.expression.clone(), code, severity, text: issue.text.clone() }
+        // A finding about the result is told at the place in the message that it came from.
+        let mut places = std::iter::once(&issue.expression).chain(&issue.also);
+        let place = places.find(|place| place.as_bytes().get(3) == Some(&b'[')).unwrap_or(&issue.expression);
+        Fault { place: place.clone(), code, severity, text: issue.text.clone() }
     }
 }
 
