@@ -5,7 +5,8 @@
 //! `SGW_GENERATED_SEED` (1). The long run: `SGW_GENERATED=100000 cargo test --release generated -- --nocapture`.
 //! Values are counted by splitting alone, apart from the readers.
 
-use super::makers::{Made, csv, flat, hl7, json, xml};
+use super::makers::{Made, csv, hl7, xml};
+use super::objects::{flat, json};
 use crate::differential::random::Random;
 use sgw::convert::ledger::Outcome;
 use sgw::convert::{Context, Mapping, Mappings, Source, convert_each};

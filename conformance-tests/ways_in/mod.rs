@@ -10,5 +10,6 @@ mod generated;
 mod killed;
 mod line;
 mod makers;
+mod objects;
 mod story;
 mod translation;

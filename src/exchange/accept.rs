@@ -35,9 +35,9 @@ pub(super) struct Arrival<'a> {
 
 /// One resource on its way in.
 pub(super) struct Incoming {
-    resource: Value,
-    id: String,
-    patient_key: Option<String>,
+    pub resource: Value,
+    pub id: String,
+    pub patient_key: Option<String>,
 }
 
 impl Incoming {

@@ -177,11 +177,7 @@ impl Exchange {
     }
 
     /// Every resource of the Bundle, proven valid; else what is wrong with any of them.
-    pub(super) fn validate_all(
-        &self,
-        bundle: Value,
-        ledger: &Ledger,
-    ) -> Result<Vec<Validated>, Vec<Issue>> {
+    pub(super) fn validate_all(&self, bundle: Value, ledger: &Ledger) -> Result<Vec<Validated>, Vec<Issue>> {
         let mut validated = Vec::new();
         let mut issues = Vec::new();
         for resource in transaction::into_resources(bundle) {
