@@ -92,6 +92,7 @@ pub fn open(
         roles: vec![Role::Source],
         partner: None,
         source: Some(watched.source.clone()),
+        address: String::new(),
     };
     let source = watched.source.clone();
     let desk = Desk { exchange, caller, source, settings, shutdown, runtime: Handle::current() };
