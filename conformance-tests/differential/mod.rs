@@ -12,7 +12,7 @@
 
 mod accepted;
 mod json;
-mod oracle;
+pub mod oracle;
 pub mod random;
 mod seeds;
 mod xml;

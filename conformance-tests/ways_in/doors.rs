@@ -3,6 +3,7 @@
 
 use super::folder::Watched;
 use super::line::{Line, verdict};
+use crate::differential::oracle::Oracle;
 use crate::gateway::TestGateway;
 use serde_json::{Value, json};
 use sgw::convert::{Format, Mapping, Mappings};
@@ -317,7 +318,8 @@ fn agreed_by_the_reference(bundles: &[(String, String)]) {
     let definitions = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
     let folders = ["structuredefinitions", "codesystems", "valuesets"].map(|folder| definitions.join(folder));
     let bodies: Vec<String> = bundles.iter().map(|(_, body)| body.clone()).collect();
-    let answers = crate::differential::ask(&oracle, &folders, &bodies);
+    let mut oracle = Oracle::new(oracle, folders.into(), None);
+    let answers = oracle.ask(&bodies);
     assert_eq!(answers.len(), bodies.len(), "the reference answered all");
     let mut wrong = Vec::new();
     for ((name, _), answer) in bundles.iter().zip(&answers) {
