@@ -1,10 +1,10 @@
 //! Every fixture of `fixtures/convert`: the input converts to the expected Bundle and ledger, or is refused as expected.
 //!
 //! A case is a folder with `input.*`, optionally `case.yaml` (`mapping: ID`), and what is expected: `bundle.json` and
-//! `ledger.json`, or `outcome.json`. With `SGW_WRITE_FIXTURES=1` the expected files are written anew, to be reviewed.
+//! `ledger.json`, or `outcome.json`; a payload of several records has one of each for each, in arrays. With `SGW_WRITE_FIXTURES=1` the expected files are written anew, to be reviewed.
 
 use serde_json::{Value, json};
-use sgw::convert::{Context, Converted, Mappings, Source, convert};
+use sgw::convert::{Context, Converted, Mappings, Source, Unreadable, convert_each};
 use sgw::fhir::outcome;
 use sgw::validate::Validator;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ fn context() -> Context {
     Context::new("2026-11-21T09:00:00Z".parse().unwrap(), "submission-1")
 }
 
-fn run(case: &Path) -> (Result<Converted, Value>, Vec<u8>) {
+fn run(case: &Path) -> Vec<Result<Converted, Value>> {
     let input = fs::read_dir(case)
         .unwrap()
         .map(|e| e.unwrap().path())
@@ -42,8 +42,12 @@ fn run(case: &Path) -> (Result<Converted, Value>, Vec<u8>) {
         lawful_basis: vec!["ca2004-s11".into()],
         tier: None,
     };
-    let converted = convert(&payload, &source, mapping, &context());
-    (converted.map_err(|e| outcome(&[e.issue()])), payload)
+    let mut all = Vec::new();
+    let mut each = |one: Result<Converted, Unreadable>| all.push(one.map_err(|e| outcome(&[e.issue()])));
+    if let Err(unreadable) = convert_each(&payload, &source, mapping, &context(), &mut each) {
+        all.push(Err(outcome(&[unreadable.issue()])));
+    }
+    all
 }
 
 fn compare(path: &Path, found: &Value, wrong: &mut Vec<String>) {
@@ -67,10 +71,18 @@ fn every_fixture_converts_as_expected_and_is_valid() {
     let mut cases: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
     cases.sort();
     for case in cases.iter().filter(|c| c.is_dir()) {
-        let (result, _) = run(case);
-        match result {
-            Err(outcome) => compare(&case.join("outcome.json"), &outcome, &mut wrong),
-            Ok(converted) => {
+        let results = run(case);
+        let several = results.len() > 1;
+        let mut found: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        for result in results {
+            let converted = match result {
+                Err(outcome) => {
+                    found.entry("outcome.json").or_default().push(outcome);
+                    continue;
+                }
+                Ok(converted) => converted,
+            };
+            {
                 let ledger = converted.ledger.to_json(false);
                 let summary = converted.ledger.summary();
                 assert_eq!(
@@ -84,11 +96,11 @@ fn every_fixture_converts_as_expected_and_is_valid() {
                     *totals.entry(key.to_owned()).or_default() += 1;
                 }
                 if converted.refused() {
-                    compare(&case.join("outcome.json"), &outcome(&converted.issues), &mut wrong);
+                    found.entry("outcome.json").or_default().push(outcome(&converted.issues));
                     continue;
                 }
-                compare(&case.join("bundle.json"), &converted.bundle, &mut wrong);
-                compare(&case.join("ledger.json"), &ledger, &mut wrong);
+                found.entry("bundle.json").or_default().push(converted.bundle.clone());
+                found.entry("ledger.json").or_default().push(ledger);
                 let report = validator.validate_value(&converted.bundle, &[]);
                 for issue in report.issues.iter().filter(|i| i.severity.refuses()) {
                     wrong.push(format!(
@@ -101,6 +113,10 @@ fn every_fixture_converts_as_expected_and_is_valid() {
                 }
             }
         }
+        for (name, mut values) in found {
+            let value = if several { Value::Array(values) } else { values.remove(0) };
+            compare(&case.join(name), &value, &mut wrong);
+        }
     }
     println!("values by outcome over all fixtures: {}", json!(totals));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -109,13 +125,14 @@ fn every_fixture_converts_as_expected_and_is_valid() {
 #[test]
 fn every_reference_in_a_bundle_leads_to_an_entry() {
     for case in fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).filter(|c| c.is_dir()) {
-        let (Ok(converted), _) = run(&case) else { continue };
-        let entries = converted.bundle["entry"].as_array().cloned().unwrap_or_default();
-        let urls: Vec<&str> = entries.iter().map(|e| e["request"]["url"].as_str().unwrap()).collect();
-        let mut references = Vec::new();
-        collect(&converted.bundle, &mut references);
-        for reference in references.iter().filter(|r| !r.starts_with('#') && !r.contains("://")) {
-            assert!(urls.contains(&reference.as_str()), "{}: {reference}", case.display());
+        for converted in run(&case).into_iter().flatten() {
+            let entries = converted.bundle["entry"].as_array().cloned().unwrap_or_default();
+            let urls: Vec<&str> = entries.iter().map(|e| e["request"]["url"].as_str().unwrap()).collect();
+            let mut references = Vec::new();
+            collect(&converted.bundle, &mut references);
+            for reference in references.iter().filter(|r| !r.starts_with('#') && !r.contains("://")) {
+                assert!(urls.contains(&reference.as_str()), "{}: {reference}", case.display());
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use super::compile_table::tables;
 use super::dates::Zone;
 use super::ledger::Reason;
 use super::mistake::{MappingError, entries, mistake, only, section};
-use super::model::{Block, Concern, Drop, Format, Mapping, Shape, Unmapped};
+use super::model::{Began, Block, Concern, Drop, Format, Mapping, Shape, Unmapped};
 use super::path::Path;
 use super::path_syntax::{Declared, parse};
 use super::schema;
@@ -196,7 +196,20 @@ fn blocks(root: &Node, scope: &mut Scope<'_>) -> Vec<Block> {
 }
 
 fn block(name: &str, node: &Node, scope: &mut Scope<'_>) -> Block {
-    let known = ["type", "fact", "each", "when", "identity", "concern", "ends", "error", "set"];
+    let known = [
+        "type",
+        "fact",
+        "each",
+        "when",
+        "identity",
+        "concern",
+        "ends",
+        "error",
+        "replaced",
+        "sensitive",
+        "began-as",
+        "set",
+    ];
     only(node, &known, &mut scope.errors);
     let resource_type = node.get("type").and_then(Node::text).unwrap_or_else(|| {
         scope.errors.push(mistake(node, "`type`, the resource to make, is missing"));
@@ -231,11 +244,36 @@ fn block(name: &str, node: &Node, scope: &mut Scope<'_>) -> Block {
         when: node.get("when").and_then(|n| condition(n, segment, scope)),
         ends: node.get("ends").and_then(|n| condition(n, segment, scope)),
         error: node.get("error").and_then(|n| condition(n, segment, scope)),
+        replaced: node.get("replaced").and_then(Node::text).as_deref() == Some("true"),
+        sensitive: node.get("sensitive").and_then(|n| condition(n, segment, scope)),
+        began_as: node.get("began-as").map(|n| began(n, segment, scope)),
         shape: node.get("set").map_or(Shape::Object(Vec::new()), |n| shape(n, "", segment, scope)),
         resource_type,
         each,
         identity,
         concern,
+    }
+}
+
+fn began(node: &Node, segment: Option<&str>, scope: &mut Scope<'_>) -> Began {
+    only(node, &["mother", "fact", "code", "table"], &mut scope.errors);
+    let table = node.get("table").and_then(Node::text).unwrap_or_default();
+    let code = node.get("code").and_then(Node::text).and_then(|code| {
+        let index = scope.concerns.get(&table).copied();
+        if index.is_none() {
+            scope.errors.push(mistake(node, format!("there is no table of concerns named `{table}`")));
+        }
+        Some((index?, code))
+    });
+    if code.is_none() && node.get("fact").is_none() {
+        scope.errors.push(
+            mistake(node, "`began-as` has `fact`, the identity of the alert, or its `code` with its `table`"),
+        );
+    }
+    Began {
+        mother: paths(node.get("mother"), segment, scope),
+        fact: paths(node.get("fact"), segment, scope),
+        code,
     }
 }
 

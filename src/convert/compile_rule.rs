@@ -273,12 +273,15 @@ pub(super) fn rule(node: &Node, element: &str, segment: Option<&str>, scope: &mu
             From::Each(each, shape(set, element, inner.as_deref().or(segment), scope))
         }
         _ => {
-            let target = node.get("reference")?;
-            let name = target.text().unwrap_or_default();
-            if name != "sender" && !scope.blocks.contains(&name) {
-                scope.errors.push(mistake(target, format!("nothing named `{name}` is produced")));
+            let mut names = Vec::new();
+            for target in node.get("reference")?.items() {
+                let name = target.text().unwrap_or_default();
+                if name != "sender" && !scope.blocks.contains(&name) {
+                    scope.errors.push(mistake(target, format!("nothing named `{name}` is produced")));
+                }
+                names.push(name);
             }
-            From::Reference(name)
+            From::Reference(names)
         }
     };
     let becomes = match node.get("as") {

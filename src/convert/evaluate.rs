@@ -1,5 +1,6 @@
 //! A mapping applied to a source: which resources it makes, element by element, and what became of each value.
 
+use super::consequence::Consequence;
 use super::ledger::{Marks, Reason, Target};
 use super::model::{Block, From, Mapping, Part, Rule, Shape};
 use super::path::Path;
@@ -45,6 +46,7 @@ pub(super) struct Engine<'e, 'a> {
     pub(super) patient: Option<usize>,
     /// The record that is converted: the root, or one of many.
     pub(super) scope: NodeId,
+    pub(super) consequences: Vec<Consequence>,
     depth: usize,
 }
 
@@ -71,6 +73,7 @@ impl<'e, 'a> Engine<'e, 'a> {
             made: Vec::new(),
             patient: None,
             scope: ROOT,
+            consequences: Vec::new(),
             depth: 0,
         }
     }
@@ -79,6 +82,7 @@ impl<'e, 'a> Engine<'e, 'a> {
     /// whom there is nothing to say.
     pub(super) fn run(&mut self) {
         let mapping = self.mapping;
+        self.replaced();
         for (index, block) in mapping.blocks.iter().enumerate().filter(|(_, b)| b.fact) {
             for at in self.contexts(block, self.scope) {
                 if self.made.len() >= self.context.limits.facts * 4 {
@@ -89,11 +93,12 @@ impl<'e, 'a> Engine<'e, 'a> {
                 self.make(index, at);
             }
         }
+        self.born();
         self.drops();
         self.critical();
     }
 
-    fn contexts(&self, block: &Block, here: NodeId) -> Vec<NodeId> {
+    pub(super) fn contexts(&self, block: &Block, here: NodeId) -> Vec<NodeId> {
         let mut found = Vec::new();
         match &block.each {
             Some(path) => path.visit(self.tree, here, &mut |id| {
@@ -265,7 +270,9 @@ impl<'e, 'a> Engine<'e, 'a> {
                 }
                 (!list.is_empty()).then_some(Given { value: Value::Array(list), real: true })
             }
-            From::Reference(name) => self.refer(name, at).map(|value| Given { value, real: true }),
+            From::Reference(names) => {
+                names.iter().find_map(|n| self.refer(n, at)).map(|value| Given { value, real: true })
+            }
         };
         found.or_else(|| rule.default.clone().map(|value| Given { value, real: false }))
     }

@@ -72,7 +72,7 @@ pub(super) fn convert(
         version: &mapping.version,
     };
     let bundle = bundle::assemble(source, context, &origin, made);
-    Ok(Converted { bundle, issues, ledger, message_id, patient_key })
+    Ok(Converted { bundle, issues, ledger, message_id, patient_key, consequences: Vec::new() })
 }
 
 fn is_fact(resource_type: &str) -> bool {

@@ -362,7 +362,7 @@ fn status<'e>(
     }
 }
 
-fn subject(engine: &Engine<'_, '_>, patient: usize) -> Option<Map<String, Value>> {
+pub(super) fn subject(engine: &Engine<'_, '_>, patient: usize) -> Option<Map<String, Value>> {
     let made = engine.made.get(patient).and_then(Option::as_ref)?;
     let mut reference = Map::new();
     reference.insert("reference".into(), made.reference().into());

@@ -51,6 +51,7 @@ pub mod charset;
 pub mod compile;
 mod compile_rule;
 mod compile_table;
+mod consequence;
 pub mod csv;
 pub mod dates;
 pub mod er7;
@@ -86,6 +87,7 @@ pub mod verhoeff;
 pub mod vocabulary;
 pub mod xml;
 
+pub use consequence::Consequence;
 pub use ledger::Ledger;
 pub use mappings::{LoadError, Mappings, built_in_concerns, concept_maps, load_file};
 pub use mistake::MappingError;
@@ -109,6 +111,8 @@ pub struct Converted {
     pub message_id: Option<String>,
     /// The key of the patient: `nhs:<number>` or `local:<system>|<value>`. Never logged.
     pub patient_key: Option<String>,
+    /// What it means for facts that are held already.
+    pub consequences: Vec<Consequence>,
 }
 
 impl Converted {
@@ -324,7 +328,9 @@ fn refuse(
 }
 
 fn close(engine: Engine<'_, '_>) -> Converted {
-    let Engine { mapping, tree, source, context, mut marks, issues, made, patient, scope, .. } = engine;
+    let Engine {
+        mapping, tree, source, context, mut marks, issues, made, patient, scope, consequences, ..
+    } = engine;
     let any_fact = made.iter().flatten().any(|m| m.fact);
     if !any_fact {
         marks.retract(|_| false);
@@ -348,7 +354,7 @@ fn close(engine: Engine<'_, '_>) -> Converted {
     let made: Vec<Made> = if any_fact { made.into_iter().flatten().collect() } else { Vec::new() };
     let bundle = bundle::assemble(source, context, &origin, made);
     let patient_key = patient_key.filter(|_| any_fact);
-    let mut converted = Converted { bundle, issues: Vec::new(), ledger, message_id, patient_key };
+    let mut converted = Converted { bundle, issues: Vec::new(), ledger, message_id, patient_key, consequences };
     let mut issues = issues;
     converted.place(&mut issues);
     converted.issues = issues;

@@ -136,8 +136,25 @@ pub struct Block {
     pub ends: Option<Condition>,
     /// When it says that the fact was never true.
     pub error: Option<Condition>,
+    /// A Patient who is used no more: what is held about them is about the message's patient.
+    pub replaced: bool,
+    /// When such a change of identity is sensitive, so that a person must decide.
+    pub sensitive: Option<Condition>,
+    /// The alert about an unborn child that ends when this fact begins.
+    pub began_as: Option<Began>,
     /// Its elements.
     pub shape: Shape,
+}
+
+/// Which alert about an unborn child a fact takes the place of, when the child is born.
+#[derive(Debug)]
+pub struct Began {
+    /// The mother's NHS number.
+    pub mother: Vec<Path>,
+    /// The identity of the alert about the unborn child, as the message had it that began it.
+    pub fact: Vec<Path>,
+    /// Else the table and code of that alert.
+    pub code: Option<(usize, String)>,
 }
 
 /// Where the code of an alert stands, and what it means.
@@ -215,8 +232,8 @@ pub enum From {
     Text(Vec<Part>, String),
     /// One item for each node of the path.
     Each(Path, Shape),
-    /// A reference to what another block makes.
-    Reference(String),
+    /// A reference to what another block makes: the first that makes something.
+    Reference(Vec<String>),
 }
 
 /// A part of an assembled text.

@@ -8,6 +8,7 @@ use super::sources::Registered;
 use super::version::{Version, previous, stamp, type_of};
 use super::{Exchange, records, transaction};
 use crate::audit::{self, Act, Party, Target};
+use crate::convert::Consequence;
 use crate::fhir::{Issue, origin};
 use crate::govern::{Caller, Outcome, Request, StoredConsent, decide};
 use crate::route::{Change, Trigger};
@@ -30,6 +31,7 @@ pub(super) struct Arrival<'a> {
     pub patient_key: Option<String>,
     pub keys: Vec<IdempotencyKey>,
     pub resubmission: Option<&'a str>,
+    pub consequences: &'a [Consequence],
     pub submission: NewSubmission,
 }
 
@@ -99,7 +101,10 @@ impl Exchange {
                 self.record_refusal(arrival.caller, "submission", &text, now).await;
                 return Err(Refusal::Forbidden { text });
             }
-            let resource = std::mem::take(&mut one.resource);
+            let mut resource = std::mem::take(&mut one.resource);
+            if !arrival.consequences.is_empty() {
+                super::consequences::keep_as_known(&mut resource, before.as_ref());
+            }
             let patient = one.patient_key.clone();
             versions.push(Version::after(resource, &one.id, current, before, patient, &source, now));
         }
@@ -125,13 +130,25 @@ impl Exchange {
             return Ok(Err(issues));
         }
         self.escalate_disputes(&mut work, versions, &arrived.facts, now).await?;
-        let body = transaction::response(&arrival.submission.id, versions, remarks, now);
+        let mut remarks = remarks.to_vec();
+        let following = match self.following(arrival, arrived, &mut remarks, now).await? {
+            Ok(following) => following,
+            Err(issue) => return Ok(Err(vec![issue])),
+        };
+        for more in &following {
+            if let Err(issues) = self.decide_all(&mut work, &more.versions, &more.facts, now).await? {
+                return Ok(Err(issues));
+            }
+        }
+        let body = transaction::response(&arrival.submission.id, versions, &remarks, now);
         work.answer = Some(body.clone());
         let mut keys = arrival.keys.iter().cloned();
         work.key = keys.next();
         work.other_keys = keys.collect();
         work.submission = Some(arrival.submission.clone());
-        self.record_submission(&mut work, arrival, versions, now);
+        let made = versions.iter().chain(following.iter().flat_map(|f| &f.versions));
+        let made: Vec<Target<'_>> = made.map(target).collect();
+        self.record_submission(&mut work, arrival, &made, now);
         match self.store.commit(work).await? {
             Committed::Done(_) => Ok(Ok(Submitted { body, repeated: false })),
             Committed::Repeated { answer } => {
@@ -224,20 +241,13 @@ impl Exchange {
         )
     }
 
-    fn record_submission(
-        &self,
-        work: &mut Work,
-        arrival: &Arrival<'_>,
-        versions: &[Version],
-        now: Timestamp,
-    ) {
-        let made: Vec<Target<'_>> = versions.iter().map(target).collect();
+    fn record_submission(&self, work: &mut Work, arrival: &Arrival<'_>, made: &[Target<'_>], now: Timestamp) {
         let act = Act::Submission {
             caller: Party::from(arrival.caller),
             source: &arrival.submission.source,
             submission: &arrival.submission.id,
             format: arrival.registered.mapping.format.name(),
-            made: &made,
+            made,
             repeated: false,
             patient: arrival.patient_key.as_deref(),
         };

@@ -10,6 +10,7 @@ mod audit_reads;
 mod audit_search;
 mod break_glass;
 mod compare;
+mod consequences;
 mod deliveries;
 mod even;
 mod explain;

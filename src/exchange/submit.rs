@@ -73,6 +73,7 @@ impl Exchange {
             patient_key: converted.patient_key.clone(),
             keys: keys(source, payload, &converted, digest(format, &payload.bytes)),
             resubmission,
+            consequences: &converted.consequences,
             submission: NewSubmission {
                 id: submission,
                 source: source.to_owned(),
