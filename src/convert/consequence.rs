@@ -8,10 +8,10 @@
 use super::bundle;
 use super::evaluate::Engine;
 use super::identity;
-use super::ledger::Reason;
 use super::model::{Block, Mapping};
 use crate::fhir::Issue;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What is to become of facts that are held already, if they came from the same source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,16 @@ pub enum Consequence {
         /// The day of the birth, or the time of the message.
         on: String,
     },
+}
+
+impl Consequence {
+    /// The resource that is not made but changed, for the ledger; empty when there is no single one.
+    pub(super) fn reference(&self) -> String {
+        match self {
+            Consequence::Moved { .. } => String::new(),
+            Consequence::Born { flag, .. } => format!("Flag/{flag}"),
+        }
+    }
 }
 
 impl<'e> Engine<'e, '_> {
@@ -88,6 +98,11 @@ impl<'e> Engine<'e, '_> {
         }
     }
 
+    /// The number under which the ledger knows the next alert that ends: after everything that was made.
+    fn ending(&self) -> usize {
+        self.made.len() + self.consequences.len()
+    }
+
     /// Notes which alerts about an unborn child end because the facts that were made are about the child, now born.
     pub(super) fn born(&mut self) {
         let mapping: &'e Mapping = self.mapping;
@@ -106,7 +121,7 @@ impl<'e> Engine<'e, '_> {
             let named: Vec<_> = began.fact.iter().filter_map(|p| self.read(p, at)).collect();
             for value in named {
                 parts.push(self.text(value).to_owned());
-                self.marks.dropped(value, Reason::Administrative);
+                self.mark(value, false, self.ending(), &Arc::from("identifier.value"), 0);
             }
             let key = match (&began.code, &number) {
                 _ if !parts.is_empty() => parts.join("|"),
@@ -119,7 +134,7 @@ impl<'e> Engine<'e, '_> {
             };
             if let (Some(value), Some(number)) = (mother, &number) {
                 // She is named to find her alert, not to stand in anything that is kept about the child.
-                self.marks.dropped(value, Reason::Administrative);
+                self.mark(value, false, self.ending(), &Arc::from("subject.identifier.value"), 0);
                 if let Err(error) = crate::fhir::identity::check_nhs_number(number) {
                     let place = self.tree.place(value);
                     self.issues.push(Issue::error("value", "nhs-number", place, error.to_string()));

@@ -5,19 +5,25 @@
 //! and what it needs to decide: category, legal basis, tier and label, each only where the sender did not say.
 
 use super::evaluate::Made;
-use super::ledger::{Ledger, Marks, Reason, Target};
+use super::ledger::Ledger;
 use super::model::Mapping;
 use super::tree::{NodeId, ROOT, Tree};
-use super::{Context, Converted, Source, Unreadable, bundle, fhir_reference, flag, identity, json};
+use super::{
+    Context, Converted, Source, Unreadable, bundle, fhir_account, fhir_reference, flag, identity, json,
+    published, stu3,
+};
 use crate::fhir::{Issue, systems};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 /// The types that a fact may bring along; of a Patient only the identity is kept.
 const COMPANIONS: [&str; 4] = ["Patient", "Organization", "Practitioner", "PractitionerRole"];
 
+/// The system of BaRS's safeguarding codes.
+const BARS: &str = "https://fhir.nhs.uk/CodeSystem/safeguarding-codes-bars";
+
 /// What of a Patient is identity; everything else is left out.
-const IDENTITY: [&str; 6] = ["resourceType", "identifier", "active", "name", "gender", "birthDate"];
+pub(super) const IDENTITY: [&str; 6] =
+    ["resourceType", "identifier", "active", "name", "gender", "birthDate"];
 
 /// One resource of the input.
 pub(super) struct Item {
@@ -40,6 +46,8 @@ pub(super) struct Intake<'e> {
     /// Which item each made resource is, when it is one.
     pub(super) from: Vec<Option<usize>>,
     pub(super) issues: Vec<Issue>,
+    /// Items that are held in a made resource, and where in it.
+    pub(super) held: Vec<(usize, usize, String)>,
 }
 
 /// Converts a FHIR R4 submission.
@@ -52,13 +60,15 @@ pub(super) fn convert(
     let tree = json::tree(&value, &context.limits)?;
     let items = items(&value, &tree);
     let message_id = message_id(&value);
-    if !items.iter().any(|i| is_fact(i.text("resourceType"))) {
+    let mut intake =
+        Intake { source, items, made: Vec::new(), from: Vec::new(), issues: Vec::new(), held: Vec::new() };
+    published::plans_of_teams(&mut intake);
+    if !intake.items.iter().any(|i| is_fact(i.text("resourceType"))) {
         return Err(Unreadable::NotAFact);
     }
-    let mut intake = Intake { source, items, made: Vec::new(), from: Vec::new(), issues: Vec::new() };
     intake.facts(&tree);
-    let Intake { items, made, from, issues, .. } = intake;
-    let marks = account(&tree, &items, &made, &from);
+    let Intake { items, made, from, issues, held, .. } = intake;
+    let marks = fhir_account::account(&tree, &items, &made, &from, &held);
     let patient = made.iter().find(|m| m.resource_type == "Patient");
     let patient_key = patient.and_then(|m| identity::patient_key(&m.resource));
     let references = made.iter().map(Made::reference).collect();
@@ -141,16 +151,25 @@ impl Intake<'_> {
                 reference.insert("identifier".into(), number);
             }
         }
-        resource.insert(member.into(), Value::Object(reference));
+        let about = Value::Object(reference);
+        resource.insert(member.into(), about.clone());
         fhir_reference::drop_contained_patient(&mut resource, &subject);
         resource.shift_remove("id");
         if let Some(meta) = resource.get_mut("meta").and_then(Value::as_object_mut) {
             meta.shift_remove("versionId");
             meta.shift_remove("lastUpdated");
         }
-        if resource_type == "Flag" {
-            fhir_reference::from_stu3(&mut resource);
+        if let Err(text) = stu3::to_r4(&mut resource) {
+            self.issues.push(Issue::error("required", "consent-decision-unclear", place, text));
+            return;
         }
+        let held = if resource_type == "Flag" {
+            let held = published::plan_of_flag(self, &mut resource);
+            published::same_subject(&mut resource, &about);
+            held
+        } else {
+            Vec::new()
+        };
         let fact_code =
             if resource_type == "Flag" { self.meaning(&mut resource, &place) } else { String::new() };
         if resource_type == "Consent" && !resource.contains_key("organization") {
@@ -182,6 +201,7 @@ impl Intake<'_> {
             }
             return;
         }
+        self.held.extend(held.into_iter().map(|(item, path)| (item, self.made.len(), path)));
         self.made.push(made);
         self.from.push(Some(index));
     }
@@ -197,6 +217,8 @@ impl Intake<'_> {
         for (name, value) in whole.into_iter().flatten().filter(|(n, _)| IDENTITY.contains(&n.as_str())) {
             patient.insert(name.clone(), value.clone());
         }
+        // What an STU3 Patient's identity has in another shape; there is nothing in it that could be unclear.
+        let _ = stu3::to_r4(&mut patient);
         if let Some(identifier) = subject.get("identifier") {
             let list = patient.entry("identifier").or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
@@ -290,7 +312,9 @@ impl Intake<'_> {
         let about = code.first().or(categories.first()).map(|(s, c)| format!("{s}|{c}")).unwrap_or_default();
         let tables = super::built_in_concerns();
         let known = code.iter().chain(&categories).find_map(|(system, code)| {
-            tables.iter().find(|t| t.system == *system).and_then(|t| t.meaning(code))
+            // BaRS has a system of its own for codes that are SNOMED CT's.
+            let system = if system == BARS { systems::SNOMED } else { system };
+            tables.iter().filter(|t| t.system == system).find_map(|t| t.meaning(code))
         });
         if let Some((meaning, _, removal)) = known {
             flag::add_meaning(resource, meaning);
@@ -320,48 +344,4 @@ fn fact_key(resource: &Map<String, Value>, id: &str) -> Option<String> {
     let value = identifier.and_then(|i| i.get("value")).and_then(Value::as_str);
     let system = identifier.and_then(|i| i.get("system")).and_then(Value::as_str).unwrap_or_default();
     value.map(|v| format!("{system}|{v}")).or_else(|| (!id.is_empty()).then(|| id.to_owned()))
-}
-
-/// The ledger's marks: what stands in a resource that was made went to the same element of it.
-fn account(tree: &Tree<'_>, items: &[Item], made: &[Made], from: &[Option<usize>]) -> Marks {
-    let mut marks = Marks::new(tree);
-    for (slot, (one, item)) in (0u32..).zip(made.iter().zip(from)) {
-        let Some(item) = item.and_then(|i| items.get(i)) else { continue };
-        for (child, node) in tree.children(item.at) {
-            let identity_only = one.resource_type == "Patient" && !IDENTITY.contains(&node.name);
-            if identity_only || matches!(node.name, "id") {
-                continue;
-            }
-            keep(tree, child, node.name, slot, &mut marks);
-        }
-    }
-    for (value, _) in tree.values() {
-        // What is left of the envelope steers the exchange between systems.
-        let place = tree.place(value);
-        let transport =
-            items.iter().all(|i| !tree.is_within(value, i.at)) || place.ends_with("/id") || place == "/id";
-        if transport {
-            marks.dropped(value, Reason::Administrative);
-        }
-    }
-    // The patient named inside a fact alone: the reference's identifier became the Patient's.
-    marks
-}
-
-fn keep(tree: &Tree<'_>, at: NodeId, path: &str, slot: u32, marks: &mut Marks) {
-    if tree.node(at).is_some_and(|n| n.text.is_some()) {
-        if matches!(path, "meta.versionId" | "meta.lastUpdated") {
-            marks.dropped(at, Reason::Administrative);
-        } else {
-            marks.used(at, false, Target { made: slot, element: Arc::from(path), line: 0 });
-        }
-    }
-    for (child, node) in tree.children(at) {
-        let name = if node.name.is_empty() {
-            format!("{path}[{}]", node.number)
-        } else {
-            format!("{path}.{}", node.name)
-        };
-        keep(tree, child, &name, slot, marks);
-    }
 }

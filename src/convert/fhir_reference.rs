@@ -41,29 +41,6 @@ pub(super) fn drop_contained_patient(resource: &mut Map<String, Value>, subject:
     }
 }
 
-/// A Flag as STU3 (CareConnect) writes it: its one category is no array there, and a tag of the record standard
-/// headings says that it stands under Safeguarding.
-pub(super) fn from_stu3(flag: &mut Map<String, Value>) {
-    if flag.get("category").is_some_and(Value::is_object)
-        && let Some(category) = flag.get_mut("category")
-    {
-        *category = json!([category.take()]);
-    }
-    let heading = "https://fhir.nhs.uk/CodeSystem/RecordStandardHeadings";
-    let tags = flag.get("meta").and_then(|m| m.get("tag")).and_then(Value::as_array);
-    let safeguarding = tags.into_iter().flatten().any(|t| {
-        let text = |name: &str| t.get(name).and_then(Value::as_str).unwrap_or_default();
-        text("system") == heading && text("code").starts_with("safeguarding")
-    });
-    if safeguarding && !flag.contains_key("category") {
-        let system = systems::canonical("CodeSystem/concern-category");
-        flag.insert(
-            "category".into(),
-            json!([{"coding": [{"system": system, "code": "other-safeguarding"}]}]),
-        );
-    }
-}
-
 /// Turns every reference in a value into one to what the gateway stores. A relative one that leads nowhere in the
 /// submission would lead nowhere in the gateway: it becomes an identifier below the source's own name.
 pub(super) fn rewrite(intake: &mut Intake<'_>, value: &mut Value) {

@@ -26,7 +26,28 @@ const BUILT_IN: [(&str, &str); 15] = [
     ("mhsds-restrictive", include_str!("../../profiles/mappings/mhsds-restrictive.yaml")),
 ];
 
-const CONCEPT_MAPS: [&str; 1] = [include_str!("../../profiles/conceptmaps/snomed-safeguarding.json")];
+const CONCEPT_MAPS: [&str; 20] = [
+    include_str!("../../profiles/conceptmaps/snomed-safeguarding.json"),
+    include_str!("../../profiles/conceptmaps/bars-flag-category.json"),
+    include_str!("../../profiles/conceptmaps/cda-section.json"),
+    include_str!("../../profiles/conceptmaps/cin-assessment-factor.json"),
+    include_str!("../../profiles/conceptmaps/cin-category-of-abuse.json"),
+    include_str!("../../profiles/conceptmaps/cin-event.json"),
+    include_str!("../../profiles/conceptmaps/ctv3-safeguarding.json"),
+    include_str!("../../profiles/conceptmaps/england-flag-category-patient.json"),
+    include_str!("../../profiles/conceptmaps/epic-fyi-type.json"),
+    include_str!("../../profiles/conceptmaps/event-kind.json"),
+    include_str!("../../profiles/conceptmaps/hl7v2-alert.json"),
+    include_str!("../../profiles/conceptmaps/hl7v2-document.json"),
+    include_str!("../../profiles/conceptmaps/hl7v2-event.json"),
+    include_str!("../../profiles/conceptmaps/interweave-flag-category.json"),
+    include_str!("../../profiles/conceptmaps/interweave-flag-type.json"),
+    include_str!("../../profiles/conceptmaps/mhsds-restrictive-intervention-type.json"),
+    include_str!("../../profiles/conceptmaps/read-v2-safeguarding.json"),
+    include_str!("../../profiles/conceptmaps/ssda903-legal-status.json"),
+    include_str!("../../profiles/conceptmaps/systmone-case-type.json"),
+    include_str!("../../profiles/conceptmaps/v2-0433.json"),
+];
 
 /// Why mappings could not be loaded.
 #[derive(Debug, thiserror::Error)]

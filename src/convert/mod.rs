@@ -56,6 +56,7 @@ pub mod csv;
 pub mod dates;
 pub mod er7;
 mod evaluate;
+mod fhir_account;
 mod fhir_input;
 mod fhir_reference;
 mod flag;
@@ -75,8 +76,11 @@ mod path_tests;
 #[cfg(test)]
 mod property_tests;
 pub mod schema;
+mod published;
+pub mod shape;
 mod source;
 pub mod split;
+pub mod stu3;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -341,7 +345,8 @@ fn close(engine: Engine<'_, '_>) -> Converted {
         .and_then(|p| made.get(p))
         .and_then(Option::as_ref)
         .and_then(|m| identity::patient_key(&m.resource));
-    let references = made.iter().map(|m| m.as_ref().map_or_else(String::new, Made::reference)).collect();
+    let references = made.iter().map(|m| m.as_ref().map_or_else(String::new, Made::reference));
+    let references = references.chain(consequences.iter().map(Consequence::reference)).collect();
     let mut ledger = Ledger::close(tree, marks, mapping.otherwise, references);
     ledger.source.clone_from(&source.id);
     ledger.mapping = format!("{}|{}", mapping.id, mapping.version);

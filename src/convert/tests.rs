@@ -37,7 +37,21 @@ fn the_built_in_mappings_compile() {
             panic!("{id}: {errors:#?}");
         }
     }
-    assert_eq!(super::built_in_concerns().len(), 2);
+    let maps = std::fs::read_dir("profiles/conceptmaps").unwrap().count();
+    assert_eq!(super::built_in_concerns().len(), maps + 1, "each ConceptMap is read");
+}
+
+#[test]
+fn the_tables_of_the_mappings_are_concept_maps_too() {
+    for mapping in Mappings::builtin().all() {
+        for table in &mapping.concerns {
+            let published = super::built_in_concerns().iter().find(|t| t.system == table.system);
+            let published = published.unwrap_or_else(|| panic!("no ConceptMap for {}", table.system));
+            for (code, meaning) in &table.rows {
+                assert_eq!(published.rows.get(code), Some(meaning), "{}: {code}", published.name);
+            }
+        }
+    }
 }
 
 #[test]
