@@ -35,6 +35,7 @@ mod validation_rules;
 mod bundles;
 mod client;
 mod convert;
+mod shapes;
 mod exchange;
 mod explain;
 mod stops;

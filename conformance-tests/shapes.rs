@@ -6,7 +6,7 @@ use sgw::convert::shape::{Shape, ShapeError};
 use sgw::definitions::Definitions;
 use sgw::validate::{Settings, Validator};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 const OWN: &str = "https://fhir.sgw.example";
 
@@ -48,7 +48,9 @@ fn around() -> &'static [Value] {
 }
 
 fn authority(reference: &str) -> Option<&'static Value> {
-    let named = |r: &&Value| format!("{}/{}", r["resourceType"].as_str().unwrap(), r["id"].as_str().unwrap()) == reference;
+    let named = |r: &&Value| {
+        format!("{}/{}", r["resourceType"].as_str().unwrap(), r["id"].as_str().unwrap()) == reference
+    };
     around().iter().find(named)
 }
 
@@ -58,8 +60,8 @@ fn validator() -> (&'static Validator, bool) {
     let (validator, published) = VALIDATOR.get_or_init(|| match std::env::var("SGW_REFERENCE_DATA") {
         Ok(data) => {
             let folders = [Path::new(&data).join("uk-core"), Path::new(&data).join("nhs-england")];
-            let definitions = Definitions::load(&folders).unwrap();
-            (Validator::with(Arc::new(definitions), Settings::default()), true)
+            let definitions = Definitions::load(&folders).unwrap().definitions;
+            (Validator::with(definitions, Settings::default()), true)
         }
         Err(_) => {
             println!("SGW_REFERENCE_DATA is unset: published profiles are not checked");
@@ -102,10 +104,7 @@ fn each_shape_says_what_its_guide_asks_for() {
     let core = of(Shape::UkCore);
     assert_eq!(core["extension"][1]["valueCodeableConcept"]["coding"][0]["code"], "PH");
     let patient_flag = of(Shape::PatientFlag);
-    assert_eq!(
-        patient_flag["category"][0]["coding"][0]["code"],
-        "child-protection-information-system-flag"
-    );
+    assert_eq!(patient_flag["category"][0]["coding"][0]["code"], "child-protection-information-system-flag");
     assert_eq!(patient_flag["category"][1]["coding"][0]["code"], "child-protection");
     let cpis = of(Shape::CpisFlag);
     assert_eq!(cpis["contained"][0]["category"][0]["coding"][0]["code"], "342191000000101");

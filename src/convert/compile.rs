@@ -266,9 +266,10 @@ fn began(node: &Node, segment: Option<&str>, scope: &mut Scope<'_>) -> Began {
         Some((index?, code))
     });
     if code.is_none() && node.get("fact").is_none() {
-        scope.errors.push(
-            mistake(node, "`began-as` has `fact`, the identity of the alert, or its `code` with its `table`"),
-        );
+        scope.errors.push(mistake(
+            node,
+            "`began-as` has `fact`, the identity of the alert, or its `code` with its `table`",
+        ));
     }
     Began {
         mother: paths(node.get("mother"), segment, scope),

@@ -209,10 +209,10 @@ fn meaning(
     if !categories {
         // A removal code is recorded by the code whose Flag it ends; the removal itself is the status.
         let mut own = coding(found.table.system.as_str(), found.fact);
-        if let Some(text) = display
-            .filter(|_| !found.removal)
-            .map(|d| engine.text(d))
-            .or(Some(&found.meaning.display))
+        // What the table calls the code; what the sender calls it is the text of the concept.
+        if let Some(text) = Some(found.meaning.display.as_str())
+            .filter(|t| !t.is_empty())
+            .or_else(|| display.filter(|_| !found.removal).map(|d| engine.text(d)))
             .filter(|t| !t.is_empty())
             && let Some(own) = own.as_object_mut()
         {

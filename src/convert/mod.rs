@@ -359,7 +359,8 @@ fn close(engine: Engine<'_, '_>) -> Converted {
     let made: Vec<Made> = if any_fact { made.into_iter().flatten().collect() } else { Vec::new() };
     let bundle = bundle::assemble(source, context, &origin, made);
     let patient_key = patient_key.filter(|_| any_fact);
-    let mut converted = Converted { bundle, issues: Vec::new(), ledger, message_id, patient_key, consequences };
+    let mut converted =
+        Converted { bundle, issues: Vec::new(), ledger, message_id, patient_key, consequences };
     let mut issues = issues;
     converted.place(&mut issues);
     converted.issues = issues;

@@ -29,6 +29,8 @@ pub struct Path {
 pub enum Start {
     /// At the root, or for HL7 v2 at the segment of the repeat when the name is the same.
     Root,
+    /// The root, also from within a segment of the same name (HL7 v2: `/OBX[3=EDD]-5`).
+    Whole,
     /// At the node of the repeat.
     Here,
     /// At the segment or row that holds the node of the repeat.
@@ -96,6 +98,7 @@ impl Path {
         let _ = match self.start {
             Start::Here => walk(tree, here, &self.steps, found),
             Start::Top => walk(tree, tree.top(here), &self.steps, found),
+            Start::Whole => walk(tree, ROOT, &self.steps, found),
             Start::Attached => attached(tree, here, &self.steps, found),
             Start::Root => {
                 let top = tree.top(here);

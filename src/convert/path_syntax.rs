@@ -83,6 +83,8 @@ impl<'t> Reader<'t> {
         let mut name = segment.unwrap_or_default().to_owned();
         let start = if self.take('>') {
             Start::Attached
+        } else if self.take('/') {
+            Start::Whole
         } else if self.rest().starts_with('-') {
             Start::Top
         } else {

@@ -28,6 +28,8 @@ fn hl7_paths_lead_to_their_values() {
     assert_eq!(find("OBX[3=CP*]-5", ""), ["CP"]);
     assert_eq!(find("OBX[3=OTHER]-5.1", ""), ["Q"]);
     assert_eq!(find("OBX-5.1", "OBX"), ["CP"]);
+    assert_eq!(find("OBX[3=OTHER]-5.1", "OBX"), Vec::<String>::new(), "this segment is not the other");
+    assert_eq!(find("/OBX[3=OTHER]-5.1", "OBX"), ["Q"], "from the whole message");
     assert_eq!(find("-5.1", "OBX"), ["CP"]);
     assert_eq!(find(">NTE-3", "OBX"), ["first", "second"]);
     assert_eq!(find("ZSG-alert-code", ""), ["CP"]);

@@ -36,23 +36,29 @@ fn authority(
     let extensions = flag.get("extension").and_then(Value::as_array);
     let owner = extensions.into_iter().flatten().find(|e| e.get("url").and_then(Value::as_str) == Some(&url));
     let references = owner.and_then(|e| e.get("valueReference")).into_iter().chain(flag.get("author"));
-    let follow = |reference: &Value| reference.get("reference").and_then(Value::as_str).and_then(resolve);
+    let contained = flag.get("contained").and_then(Value::as_array);
+    let follow = |reference: &Value| -> Option<Value> {
+        let reference = reference.get("reference").and_then(Value::as_str)?;
+        let Some(id) = reference.strip_prefix('#') else { return resolve(reference).cloned() };
+        let held = |r: &&Value| r.get("id").and_then(Value::as_str) == Some(id);
+        contained.into_iter().flatten().find(held).cloned()
+    };
     let (mut name, mut telecom, mut organization) = (None, Vec::new(), None);
     for reference in references {
         let Some(party) = follow(reference) else { continue };
         let kind = party.get("resourceType").and_then(Value::as_str);
-        let body = if kind == Some("Organization") {
-            Some(party)
-        } else {
-            party.get("organization").and_then(follow)
+        let body = match kind {
+            Some("Organization" | "CareTeam") => Some(party.clone()),
+            _ => party.get("organization").and_then(follow),
         };
         if telecom.is_empty() {
-            let listed = [Some(party), body].into_iter().flatten();
+            let listed = [Some(&party), body.as_ref()].into_iter().flatten();
             let listed = listed.filter_map(|p| p.get("telecom").and_then(Value::as_array)).flatten();
             telecom = listed.cloned().collect();
         }
-        name = name.or_else(|| body.and_then(|b| b.get("name")).cloned());
-        organization = organization.or_else(|| body.and_then(|b| b.pointer("/identifier/0")).cloned());
+        name = name.or_else(|| body.as_ref().and_then(|b| b.get("name")).cloned());
+        organization =
+            organization.or_else(|| body.as_ref().and_then(|b| b.pointer("/identifier/0")).cloned());
     }
     let name = name.ok_or(ShapeError::Missing { shape, needs: "the name of the authority" })?;
     if telecom.is_empty() {

@@ -114,6 +114,12 @@ pub(super) fn interweave(flag: &mut Map<String, Value>) {
     let coding = json!({"system": INTERWEAVE, "code": code, "display": display});
     flag.insert("category".into(), json!([{"coding": [coding]}]));
     flag.shift_remove("encounter");
+    // Without a category of the gateway's it is no safeguarding-flag any more.
+    let own = systems::canonical("StructureDefinition/safeguarding-flag");
+    if let Some(list) = flag.get_mut("meta").and_then(|m| m.get_mut("profile")).and_then(Value::as_array_mut)
+    {
+        list.retain(|p| p.as_str() != Some(&own));
+    }
     for identifier in flag.get_mut("identifier").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(identifier) = identifier.as_object_mut() {
             identifier.shift_remove("extension");

@@ -13,15 +13,18 @@ mod flags;
 use serde_json::{Map, Value, json};
 
 /// A published shape of a Flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Shape {
     /// UKCore-Flag 1.2.0 (draft).
     UkCore,
     /// England-Flag-PatientFlag 0.3.0 (draft) of the NHS England Patient Flags API.
     PatientFlag,
     /// CP-IS as the Patient Flags API has it: a Flag whose detail is a CarePlan with its CareTeam.
+    #[serde(rename = "cp-is-flag")]
     CpisFlag,
     /// CP-IS as its own guide has it: a CareTeam that carries the plan and the authority's telephones.
+    #[serde(rename = "cp-is-care-team")]
     CpisCareTeam,
     /// FGM-IS: a UKCore-Flag with the one code, and a reason when it is removed.
     FgmIs,
