@@ -6,7 +6,9 @@ use super::line::{Line, verdict};
 use crate::differential::oracle::Oracle;
 use crate::gateway::TestGateway;
 use serde_json::{Value, json};
-use sgw::convert::{Format, Mapping, Mappings};
+use sgw::convert::split::{Record, split};
+use sgw::convert::{Format, Limits, Mapping, Mappings};
+use sgw::govern::LabelRules;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,32 @@ pub fn cases() -> Vec<Case> {
         Case { name, file, payload, mapping }
     };
     folders.into_iter().map(of).collect()
+}
+
+/// Every submission of the fixtures: the messages of a batch are submissions of their own.
+fn submissions() -> Vec<Case> {
+    let mut all = Vec::new();
+    for case in cases() {
+        let mut parts = Vec::new();
+        let records = |record: Record| {
+            parts.push(record);
+            true
+        };
+        if case.mapping.format == Format::Hl7v2
+            && split(case.payload.as_slice(), &case.mapping, &Limits::default(), &mut { records }).is_ok()
+            && parts.len() > 1
+        {
+            all.extend(parts.into_iter().map(|part| Case {
+                name: format!("{}, {}", case.name, part.at),
+                file: case.file.clone(),
+                payload: part.payload,
+                mapping: case.mapping.clone(),
+            }));
+        } else {
+            all.push(case);
+        }
+    }
+    all
 }
 
 /// What a door made of a payload: the resources, by reference, without what differs from time to time.
@@ -202,10 +230,12 @@ async fn by_dry_run(case: &Case) -> Outcome {
     if bundle.is_null() { Err(rules(&of("outcome"))) } else { Ok(entries(&bundle)) }
 }
 
+/// What a Bundle would be in the store: the gateway adds its labels to what conversion makes.
 fn entries(bundle: &Value) -> Made {
     let mut made = Made::new();
+    let rules = LabelRules::builtin().unwrap();
     for entry in bundle["entry"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        keep(&mut made, &entry["resource"]);
+        keep(&mut made, &rules.assign(entry["resource"].clone()));
     }
     made
 }
@@ -227,7 +257,14 @@ fn by_command(cases: &[&Case]) -> Vec<(Outcome, Value)> {
     if cases.iter().any(|case| case.name == "refused-hl7v2-not-hl7") {
         command.args(["--mapping", &mapping.id]);
     }
-    let output = command.args(cases.iter().map(|case| &case.file)).output().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (number, case) in cases.iter().enumerate() {
+        let name = format!("{number}-{}", case.file.file_name().unwrap().to_str().unwrap());
+        let file = folder.path().join(name);
+        fs::write(&file, &case.payload).unwrap();
+        command.arg(file);
+    }
+    let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let answers: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(answers.len(), cases.len(), "{}: {}", mapping.id, String::from_utf8_lossy(&output.stderr));
@@ -243,7 +280,7 @@ fn by_command(cases: &[&Case]) -> Vec<(Outcome, Value)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_door_makes_the_same_of_every_fixture_and_it_is_valid() {
-    let cases = cases();
+    let cases = submissions();
     let mut by_mapping: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
     cases.iter().for_each(|case| by_mapping.entry(&case.mapping.id).or_default().push(case));
     let mut wrong = Vec::new();

@@ -11,6 +11,7 @@ mod deliveries;
 mod html;
 mod pack;
 mod period;
+mod reception;
 mod sections;
 mod seen;
 mod sheet;

@@ -1,6 +1,7 @@
 //! The parts of a pack, in the order in which they are read.
 
 use super::pack::{Case, Cell, Gathered, Row, Section, Table};
+use super::reception;
 use super::tally::Tally;
 use crate::govern::ReasonCode;
 
@@ -19,12 +20,12 @@ pub(super) fn all(tally: &mut Tally) -> Vec<Section> {
         deliveries(tally),
         emergencies(tally),
         waiting(tally),
-        intake(tally),
-        accesses(tally),
+        reception::intake(tally),
+        reception::accesses(tally),
     ]
 }
 
-fn take(tally: &mut Tally, name: &'static str) -> Gathered {
+pub(super) fn take(tally: &mut Tally, name: &'static str) -> Gathered {
     tally.by.remove(name).unwrap_or_default()
 }
 
@@ -327,75 +328,6 @@ fn waiting(tally: &mut Tally) -> Section {
                 tasks,
             ),
             agreements,
-        ],
-    }
-}
-
-fn intake(tally: &mut Tally) -> Section {
-    let mut table = |name, title, head: &'static str, columns: &[&str], key| {
-        take(tally, name).table(name, title, &[head], columns, key)
-    };
-    Section {
-        id: "intake",
-        title: "What came in",
-        about: "Submissions by source, why some were refused, and what was decided about holding each resource.",
-        tables: vec![
-            table("intake", "Submissions", "source", &["taken in", "refused"], Some("intake")),
-            table("refusals", "Refused, by first reason", "reason", &["refused"], Some("refusals")),
-            table(
-                "held",
-                "Decisions to hold, by reason against it",
-                "reason",
-                &["permit", "quarantine"],
-                None,
-            ),
-            table(
-                "quarantine",
-                "Steps taken in quarantine",
-                "reason",
-                &["kept", "read", "resubmitted", "discarded"],
-                Some("quarantine"),
-            ),
-        ],
-    }
-}
-
-fn accesses(tally: &mut Tally) -> Section {
-    let columns = ["of records", "searches", "of the log"];
-    Section {
-        id: "accesses",
-        title: "Who looked, and what was administered",
-        about: "Reads and searches by persons and systems, those of the log itself among them; requests that were \
-                turned away; administrative acts; erasures of content.",
-        tables: vec![
-            take(tally, "accesses").table(
-                "accesses",
-                "Reads and searches",
-                &["organisation"],
-                &columns,
-                Some("accesses"),
-            ),
-            take(tally, "turned-away").table(
-                "turned-away",
-                "Requests refused",
-                &["operation", "organisation"],
-                &["refused"],
-                Some("turned-away"),
-            ),
-            take(tally, "administration").table(
-                "administration",
-                "Administrative acts",
-                &["operation", "organisation"],
-                &["acts"],
-                Some("administration"),
-            ),
-            take(tally, "erased").table(
-                "erased",
-                "Contents erased, by ground",
-                &["ground"],
-                &["erased"],
-                Some("erased"),
-            ),
         ],
     }
 }

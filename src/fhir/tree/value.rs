@@ -105,6 +105,9 @@ fn half(arena: &mut Arena, parent: u32, key: usize, name: &str, value: &Value, h
     let mut slot = Slot { key, parent, cursor, count: 0, array: value.is_array() };
     let Value::Array(items) = value else {
         let node = arena.slot(&mut slot, 0);
+        if half == UNDER && value.is_null() {
+            arena.problem("null-value", node, "", 0, "a `_` sibling must not be null");
+        }
         fill(arena, node, value, half, depth);
         return;
     };
