@@ -11,5 +11,6 @@ mod killed;
 mod line;
 mod makers;
 mod objects;
+mod shaped;
 mod story;
 mod translation;

@@ -1,6 +1,6 @@
 //! `$convert`: what a payload would become, without storing anything (a dry run), and the account of every value of it.
 //!
-//! `POST /fhir/$convert` takes the payload as the body, with `mapping`, `source` and `show-values` in the query, or
+//! `POST /fhir/$convert` takes the payload as the body, with `mapping`, `source`, `shape` and `show-values` in the query, or
 //! `Parameters` that hold it. The answer is 200 with `Parameters` also when the payload would be refused: its `outcome`
 //! says why. `profiles/operationdefinitions/convert.json` is the definition.
 
@@ -8,7 +8,9 @@ use super::answer::{ApiError, fhir};
 use super::body::{media_type, require_acceptable};
 use super::gate::{Authenticated, Gate};
 use super::parameters;
+use super::shapes;
 use crate::convert::ledger::{Entry, Outcome};
+use crate::convert::shape::Shape;
 use crate::convert::{Ledger, Mapping, Source};
 use crate::exchange::{Refusal, Tried};
 use crate::fhir::json::{Limits, parse};
@@ -35,6 +37,7 @@ struct Asked {
     mapping: Option<String>,
     source: Option<String>,
     show_values: bool,
+    shape: Option<Shape>,
 }
 
 /// `POST /fhir/$convert`.
@@ -71,8 +74,11 @@ pub(super) async fn convert(
     };
     let source = Source { format: mapping.format, mapping: mapping.id.clone(), ..source };
     let now = Timestamp::now();
-    let tried =
+    let mut tried =
         gate.exchange.try_out(&source, registered, mapping, &asked.payload, MOST_RECORDS, now).await?;
+    if let Some(shape) = asked.shape {
+        gate.exchange.shape_tried(&mut tried, shape);
+    }
     Ok(fhir(StatusCode::OK, &answer(mapping, tried, asked.show_values)))
 }
 
@@ -116,6 +122,7 @@ fn asked(query: &str, headers: &HeaderMap, bytes: Bytes) -> Result<Asked, ApiErr
             "mapping" => asked.mapping = Some(value),
             "source" => asked.source = Some(value),
             "show-values" => asked.show_values = value == "true",
+            "shape" | "_shape" => asked.shape = Some(shapes::named(&value)?),
             "_format" | "_pretty" => {}
             _ => return Err(malformed(format!("the parameter `{name}` is not known here"))),
         }
@@ -135,6 +142,7 @@ fn unwrap(parameters: &Value, asked: &mut Asked) -> Result<(), ApiError> {
         match (name, text) {
             ("mapping", Some((_, text))) => asked.mapping = Some(text.to_owned()),
             ("source", Some((_, text))) => asked.source = Some(text.to_owned()),
+            ("shape", Some((_, text))) => asked.shape = Some(shapes::named(text)?),
             ("show-values", _) => {
                 asked.show_values = parameter.get("valueBoolean") == Some(&Value::Bool(true))
             }

@@ -38,6 +38,7 @@ mod review;
 mod router;
 pub mod server;
 pub mod settings;
+mod shapes;
 mod submissions;
 mod subscriptions;
 mod tasks;

@@ -17,7 +17,7 @@ pub(super) enum Return {
 pub(super) type Pairs = Vec<(String, String)>;
 
 /// Parameters that concern the form of the answer and never what is found.
-const FORM: [&str; 4] = ["_format", "_pretty", "_summary", "_count"];
+const FORM: [&str; 5] = ["_format", "_pretty", "_summary", "_count", "_shape"];
 
 fn malformed(text: impl Into<String>) -> ApiError {
     ApiError::Refused(Refusal::Malformed { text: text.into() })

@@ -5,8 +5,10 @@ use super::audit_events;
 use super::body::{require_acceptable, require_fhir};
 use super::gate::{Authenticated, Gate};
 use super::parameters::{self, Pairs, Return};
+use super::shapes;
 use super::tasks;
 use super::translate;
+use crate::convert::shape::Shape;
 use crate::exchange::{Found, Refusal, Written};
 use crate::fhir::{Issue, Severity, instant, outcome};
 use crate::govern::labelling::high_water;
@@ -94,7 +96,9 @@ pub(super) async fn read(
 ) -> Result<Response, ApiError> {
     let result = async {
         require_acceptable(&headers, query.as_deref())?;
-        read_one(&gate, &authenticated.caller, &resource_type, &id, None, &headers).await
+        let pairs = parameters::decode(query.as_deref().unwrap_or(""));
+        let shape = shapes::asked(&pairs)?;
+        read_one(&gate, &authenticated.caller, &resource_type, &id, (None, shape), &headers).await
     };
     gate.settle(&authenticated.caller, "read", result.await).await
 }
@@ -110,7 +114,8 @@ pub(super) async fn read_version(
     let result = async {
         require_acceptable(&headers, query.as_deref())?;
         let version = version.parse().map_err(|_| ApiError::Refused(Refusal::NotFound))?;
-        read_one(&gate, &authenticated.caller, &resource_type, &id, Some(version), &headers).await
+        let shape = shapes::asked(&parameters::decode(query.as_deref().unwrap_or("")))?;
+        read_one(&gate, &authenticated.caller, &resource_type, &id, (Some(version), shape), &headers).await
     };
     gate.settle(&authenticated.caller, "read", result.await).await
 }
@@ -120,7 +125,7 @@ async fn read_one(
     caller: &Caller,
     resource_type: &str,
     id: &str,
-    version: Option<u64>,
+    (version, shape): (Option<u64>, Option<Shape>),
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let now = Timestamp::now();
@@ -145,7 +150,8 @@ async fn read_one(
         _ => {
             gate.allow(caller, readers(resource_type), "read").await?;
             let purpose = parameters::purpose(headers);
-            let found = gate.exchange.read(caller, resource_type, id, version, purpose, now).await?;
+            let mut found = gate.exchange.read(caller, resource_type, id, version, purpose, now).await?;
+            shapes::or_refuse(gate, &mut found, shape).await?;
             Ok(versioned(StatusCode::OK, &found))
         }
     }
@@ -236,6 +242,7 @@ async fn search_for(
     let now = Timestamp::now();
     let base = gate.exchange.fhir_base();
     let one = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let mut told: Vec<Issue> = Vec::new();
     let (used, resources): (Pairs, Vec<(String, Value)>) = match resource_type {
         "AuditEvent" => return audit_events::search(gate, caller, pairs, headers).await,
         "Subscription" => {
@@ -258,21 +265,30 @@ async fn search_for(
         }
         _ => {
             gate.allow(caller, readers(resource_type), "search").await?;
-            let (search, used) = parameters::search(pairs, headers)?;
+            let (search, mut used) = parameters::search(pairs, headers)?;
+            let shape = shapes::asked(pairs)?;
             let query = parameters::encode(&used);
             let purpose = parameters::purpose(headers);
-            let page = gate.exchange.search(caller, resource_type, &search, &query, purpose, now).await?;
+            let mut page = gate.exchange.search(caller, resource_type, &search, &query, purpose, now).await?;
+            told = shapes::or_tell(gate, &mut page.found, shape).await?;
+            used.extend(shape.map(|shape| ("_shape".to_owned(), shape.name().to_owned())));
             (used, page.found.into_iter().map(|one| (one.id, one.resource)).collect())
         }
     };
     let own = format!("{base}/{resource_type}?{}", parameters::encode(&used));
-    let entries: Vec<Value> = resources
+    let mut entries: Vec<Value> = resources
         .into_iter()
         .map(|(id, resource)| {
-            json!({"fullUrl": format!("{base}/{resource_type}/{id}"), "resource": resource, "search": {"mode": "match"}})
+            let kind = resource.get("resourceType").and_then(Value::as_str).unwrap_or(resource_type);
+            json!({"fullUrl": format!("{base}/{kind}/{id}"), "resource": resource, "search": {"mode": "match"}})
         })
         .collect();
-    Ok(fhir(StatusCode::OK, &bundle("searchset", entries.len(), &own, entries)))
+    let total = entries.len();
+    if !told.is_empty() {
+        let urn = format!("urn:uuid:{}", uuid::Uuid::now_v7());
+        entries.push(json!({"fullUrl": urn, "resource": outcome(&told), "search": {"mode": "outcome"}}));
+    }
+    Ok(fhir(StatusCode::OK, &bundle("searchset", total, &own, entries)))
 }
 
 /// Who may ask for resources of a type at all; what they get is decided for each.

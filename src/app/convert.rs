@@ -2,6 +2,7 @@
 
 use super::progress::{Counting, Progress};
 use super::{ANSWER_IS_NO, COULD_NOT_RUN, complain};
+use crate::convert::shape::{Shape, in_bundle};
 use crate::convert::{
     Context, Converted, Format, Mapping, Mappings, Source, Unreadable, convert_each, convert_rows,
 };
@@ -34,6 +35,10 @@ pub struct Args {
     /// How Bundles are written: `json`, indented, or `ndjson`, one a line.
     #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = ["json", "ndjson"])]
     format: String,
+    /// Put the Flags into a partner's shape: uk-core, patient-flag, cp-is-flag, cp-is-care-team, fgm-is, bars or
+    /// interweave. One that cannot be said in it stays as it is, and standard error tells why.
+    #[arg(long, value_name = "NAME", value_parser = shape_named)]
+    shape: Option<Shape>,
     /// Tell on standard error how far a file has come, also when that is not a terminal.
     #[arg(long)]
     progress: bool,
@@ -42,6 +47,11 @@ pub struct Args {
     /// The files to convert.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+}
+
+fn shape_named(name: &str) -> Result<Shape, String> {
+    let names = Shape::ALL.map(|(known, _)| known).join(", ");
+    Shape::named(name).ok_or_else(|| format!("the shapes are {names}"))
 }
 
 /// Who is taken to have sent the files.
@@ -219,7 +229,16 @@ fn one_file(
             written = ledgers.add(converted);
         }
         let (answer, refused) = match answer(converted, validator) {
-            Ok(bundle) => (bundle, false),
+            Ok(mut bundle) => {
+                for (flag, outcome) in
+                    args.shape.into_iter().flat_map(|s| in_bundle(s, &mut bundle, validator))
+                {
+                    if let Err(error) = outcome {
+                        complain(&format!("{flag}: {error}"));
+                    }
+                }
+                (bundle, false)
+            }
             Err(issues) => (outcome(&issues), true),
         };
         well &= !refused;

@@ -34,6 +34,7 @@ mod replay;
 pub mod schedule;
 pub mod sender;
 pub mod settings;
+pub mod shaping;
 mod shared;
 mod standing;
 pub mod webhook;

@@ -3,12 +3,13 @@
 use super::facts::{FactsReader, Known};
 use super::sender::Sender;
 use super::settings::Settings;
+use super::shaping::{Unshaped, in_shape};
 use super::webhook::Secret;
 use crate::audit;
 use crate::govern::{Decision, Facts, Partner, Policy, ReasonCode, Released, Request, decide};
 use crate::route::notification::{Context, Event, Focus};
 use crate::route::{Status, Subscription, Topics, Trigger};
-use crate::store::{Intent, NewLeaf, Put, SharedStore, SubscriptionState};
+use crate::store::{Intent, NewLeaf, Put, SharedStore, StoreError, SubscriptionState};
 use crate::validate::Validator;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -107,12 +108,37 @@ impl Shared {
                 });
                 match released {
                     None => (decision, None),
-                    Some(Ok(released)) => (decision, Some((known, released))),
+                    Some(Ok(mut released)) => match self.shape(&partner, intent, &mut released).await {
+                        Ok(()) => (decision, Some((known, released))),
+                        Err(error) => (fault(error.to_string()), None),
+                    },
                     Some(Err(error)) => (fault(error.to_string()), None),
                 }
             }
         };
         Judged { decision, permitted, partner: Some(partner) }
+    }
+
+    /// Puts the copy of a Flag into its receiver's shape. What the shape cannot say stays as it is: the end of an alert
+    /// must reach also those whose shape has no word for it.
+    async fn shape(
+        &self,
+        partner: &Partner,
+        intent: &Intent,
+        released: &mut Released,
+    ) -> Result<(), StoreError> {
+        let Some(shape) = partner.shape.filter(|_| intent.resource_type == "Flag") else { return Ok(()) };
+        let validator = &self.parts.validator;
+        let shaped =
+            in_shape(self.store(), validator, shape, &released.resource, &released.obligations).await;
+        match shaped {
+            Ok(shaped) => released.resource = shaped,
+            Err(Unshaped::Shape(error)) => {
+                tracing::debug!(intent.id = intent.id, shape = shape.name(), %error, "sent in the gateway's own shape");
+            }
+            Err(Unshaped::Store(error)) => return Err(error),
+        }
+        Ok(())
     }
 
     /// The audit leaf of an act.

@@ -22,6 +22,7 @@ mod reads;
 mod records;
 mod refusal;
 mod review;
+mod shapes;
 mod sources;
 mod submit;
 mod subscribers;

@@ -32,6 +32,8 @@ pub struct Found {
     pub last_updated: Timestamp,
     /// The resource, obligations applied.
     pub resource: Value,
+    /// The obligations that were applied, by their stable names.
+    pub obligations: Vec<&'static str>,
 }
 
 /// A copy on its way out.
@@ -323,6 +325,7 @@ impl Exchange {
                 version: stored.version,
                 last_updated: stored.last_updated,
                 resource: released.resource,
+                obligations: released.obligations,
             },
         }))
     }

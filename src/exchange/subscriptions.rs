@@ -82,7 +82,7 @@ impl Exchange {
         };
         self.commit_record(&act, now).await?;
         let Written { resource_type, id, version, last_updated, resource, .. } = written_of(&stored, false)?;
-        Ok(Found { resource_type, id, version, last_updated, resource })
+        Ok(Found { resource_type, id, version, last_updated, resource, obligations: Vec::new() })
     }
 
     /// The caller's subscriptions, with this endpoint when one is named.
@@ -103,7 +103,14 @@ impl Exchange {
             let url = written.resource.pointer("/channel/endpoint").and_then(Value::as_str);
             if endpoint.is_none_or(|endpoint| url == Some(endpoint)) {
                 let Written { resource_type, id, version, last_updated, resource, .. } = written;
-                found.push(Found { resource_type, id, version, last_updated, resource });
+                found.push(Found {
+                    resource_type,
+                    id,
+                    version,
+                    last_updated,
+                    resource,
+                    obligations: Vec::new(),
+                });
             }
         }
         let act = Act::Search {

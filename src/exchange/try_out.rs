@@ -3,6 +3,7 @@
 use super::accept::Incoming;
 use super::version::{Version, stamp};
 use super::{Exchange, Refusal, records};
+use crate::convert::shape::{Shape, in_bundle};
 use crate::convert::{Context, Converted, Mapping, Source, convert_each};
 use crate::fhir::{Issue, Severity};
 use crate::store::{PatientFacts, Work};
@@ -21,6 +22,18 @@ pub struct Tried {
 }
 
 impl Exchange {
+    /// Puts the Flags of what was tried into a shape; what the shape cannot say stays as it is and is told.
+    pub fn shape_tried(&self, tried: &mut [Tried], shape: Shape) {
+        for one in tried {
+            let Some(converted) = &mut one.converted else { continue };
+            for (reference, outcome) in in_bundle(shape, &mut converted.bundle, &self.validator) {
+                if let Err(error) = outcome {
+                    one.issues.push(Issue::warning("not-supported", "shape", reference, error.to_string()));
+                }
+            }
+        }
+    }
+
     /// Converts each record of a payload, validates the result and, for a `registered` source, decides whether the
     /// gateway may hold it. Nothing is stored or recorded.
     ///

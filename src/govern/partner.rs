@@ -1,6 +1,7 @@
 //! Who takes part: partners that receive, and callers that hold a credential.
 
 use super::purpose;
+use crate::convert::shape::Shape;
 use serde::Deserialize;
 
 /// What kind of organisation a partner is. The kind decides nothing by itself, save that what a `patient-portal`
@@ -69,6 +70,9 @@ pub struct Partner {
     /// References by which Consents name it (`Organization/…`), beside its ODS code.
     #[serde(default)]
     pub references: Vec<String>,
+    /// The shape in which it gets Flags in notifications, when not the gateway's own.
+    #[serde(default)]
+    pub shape: Option<Shape>,
     /// Whether it is suspended: a suspended partner receives nothing.
     #[serde(default)]
     pub suspended: bool,
@@ -90,6 +94,7 @@ impl Partner {
             visible_to: Vec::new(),
             people: Vec::new(),
             references: Vec::new(),
+            shape: None,
             suspended: false,
         }
     }

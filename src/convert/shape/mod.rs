@@ -7,8 +7,11 @@
 //! extensions that it does not know (<https://hl7.org/fhir/R4/extensibility.html>). What cannot be said in a shape is a
 //! [`ShapeError`], never a Flag that says something else.
 
+mod around;
 mod cpis;
 mod flags;
+
+pub use around::{Outcome, in_bundle, referred, shaped};
 
 use serde_json::{Map, Value, json};
 
@@ -54,6 +57,14 @@ pub enum ShapeError {
         /// What it needs.
         needs: &'static str,
     },
+    /// What was made would not be valid.
+    #[error("the Flag in the shape `{shape}` would break the rule `{rule}`")]
+    Invalid {
+        /// The shape.
+        shape: &'static str,
+        /// The rule.
+        rule: String,
+    },
 }
 
 /// Finds the resource that a reference leads to, when it is at hand.
@@ -96,6 +107,11 @@ impl Shape {
             }
             Shape::Bars => None,
         }
+    }
+
+    /// Whether the shape says something of the resources that the Flag refers to: the authority behind it.
+    pub fn tells_of_authority(self) -> bool {
+        matches!(self, Shape::CpisFlag | Shape::CpisCareTeam)
     }
 
     /// The Flag in this shape. `resolve` finds the resources that it refers to; only the CP-IS shapes ask for any.
