@@ -28,7 +28,7 @@ impl Converted {
         let mut found: Vec<String> = Vec::new();
         for (at, to, _) in self.ledger.uses() {
             let rest = at.strip_prefix(place);
-            if !rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric())) {
+            if rest.is_none_or(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric())) {
                 continue;
             }
             let Some((reference, element)) = to.split_once('#') else { continue };

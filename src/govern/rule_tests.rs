@@ -161,7 +161,7 @@ fn a_site_has_label_rules_of_its_own_beside_its_agreements() {
     let own = Policy::from_documents(&[agreement.clone(), ("x/labels.yaml".to_owned(), rules)], Vec::new())
         .unwrap();
     assert_eq!((own.label_rules().version(), own.agreements().len()), ("site-1", 1));
-    let shipped = Policy::from_documents(&[agreement.clone()], Vec::new()).unwrap();
+    let shipped = Policy::from_documents(std::slice::from_ref(&agreement), Vec::new()).unwrap();
     assert_eq!(shipped.label_rules().version(), "1.0");
     assert_ne!(own.version(), shipped.version(), "the policy's version covers the label rules");
     let faulty =

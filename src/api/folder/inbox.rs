@@ -234,7 +234,7 @@ mod tests {
             (taken.name.as_str(), fs::read_to_string(&taken.path).unwrap().as_str()),
             ("b.csv", "xyz")
         );
-        assert_eq!(inbox.unfinished(), [taken.clone()]);
+        assert_eq!(inbox.unfinished(), std::slice::from_ref(&taken));
         fs::write(taken.result(), "{}").unwrap();
         inbox.put_away(&taken, End::Done).unwrap();
         assert!(inbox.unfinished().is_empty());

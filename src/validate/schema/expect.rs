@@ -162,14 +162,14 @@ impl Registry {
             all.push(Step::Child(part.strip_suffix("[x]").unwrap_or(part).into()));
         }
         let mut known = false;
-        self.locate(&schema, root, &all, 0, &mut |_, _| known = true);
+        self.locate(schema, root, &all, 0, &mut |_, _| known = true);
         if !known || then.iter().any(|step| matches!(step, Step::Resolve | Step::Extension(_))) {
             // The sliced element may be named by its type, or the target not be known: nothing can be said.
             return true;
         }
         all.extend(then);
         let mut found = false;
-        self.locate(&schema, root, &all, 0, &mut |_, _| found = true);
+        self.locate(schema, root, &all, 0, &mut |_, _| found = true);
         found
     }
 
@@ -258,7 +258,7 @@ impl Registry {
                 && let Some(defined) = self.of_type(&one.code)
                 && let Some(root) = defined.element(0)
             {
-                search(&defined, root, on);
+                search(defined, root, on);
             }
             for profile in &one.profiles {
                 if let Some(defined) = self.profile(profile)
