@@ -31,6 +31,7 @@ mod questionnaires;
 mod robustness;
 mod running;
 mod store;
+mod validation_published;
 mod validation_rules;
 mod bundles;
 mod client;

@@ -19,6 +19,7 @@ pub struct TypeModel {
     /// The type it specialises, such as `DomainResource`.
     pub base: Option<String>,
     elements: Vec<Table<Box<str>, Member>>,
+    paths: Vec<Box<str>>,
 }
 
 /// One member that an element may have.
@@ -42,6 +43,12 @@ impl TypeModel {
     /// The member of this name of an element; element 0 is the type itself.
     pub fn member(&self, element: usize, name: &str) -> Option<&Member> {
         self.elements.get(element)?.get(name)
+    }
+
+    /// The path of an element in the type's own definition, such as `Questionnaire.item` for what
+    /// `Questionnaire.item.item` holds again.
+    pub fn path(&self, element: usize) -> Option<&str> {
+        self.paths.get(element).map(|path| &**path)
     }
 
     /// All members of an element, in no particular order.
@@ -83,7 +90,12 @@ impl TypeModel {
             }
         }
         let last = |url: &String| url.rsplit('/').next().unwrap_or_default().to_owned();
-        TypeModel { name: structure.type_name.clone(), base: structure.base.as_ref().map(last), elements }
+        TypeModel {
+            name: structure.type_name.clone(),
+            base: structure.base.as_ref().map(last),
+            elements,
+            paths: structure.elements.iter().map(|element| element.path.as_str().into()).collect(),
+        }
     }
 }
 

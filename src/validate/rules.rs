@@ -55,7 +55,7 @@ rules! {
     CARDINALITY_MAX "cardinality-max" "structure" "conformance-rules.html#cardinality" "an element occurs at most as often as allowed";
     CHOICE_TYPE "choice-type" "structure" "formats.html#choice" "a choice has one of the allowed types, and one only";
     ABSTRACT_TYPE "abstract-type" "structure" "types.html" "an abstract type is not used as such";
-    ELEMENT_ID "element-id" "invalid" "element.html#id" "the id of an element stands once in its resource";
+    ELEMENT_ID "element-id" "invalid" "element.html#id" "the id of an element stands once in its resource, and in each view of a StructureDefinition";
     ELE_1 "ele-1" "invariant" "element.html" "an element has a value or children";
     EXT_1 "ext-1" "invariant" "extensibility.html" "an extension has a value or extensions, and not both";
     PRIMITIVE_VALUE "primitive-value" "required" "element.html" "a primitive has a value or an extension";
@@ -122,7 +122,7 @@ rules! {
     SD_SNAPSHOT "sd-snapshot" "business-rule" "structuredefinition.html" "a snapshot can be generated from the differential";
     SD_TYPE_PROFILE "sd-type-profile" "business-rule" "elementdefinition.html#ElementDefinition.type.profile" "a profile on a type is for that type";
     SD_EXPRESSION "sd-expression" "business-rule" "structuredefinition.html" "an invariant's expression is FHIRPath";
-    VS_SYSTEM "vs-system" "business-rule" "valueset.html" "the system of an include is the absolute URI of a code system";
+    VS_SYSTEM "vs-system" "business-rule" "valueset.html" "the system of an include is the absolute URI of a code system, without a version";
     VS_CODE "vs-code" "code-invalid" "valueset.html" "a concept or filter of an include suits its code system";
     CS_PROPERTY "cs-property" "business-rule" "codesystem.html#properties" "the properties of a code system agree with their definitions";
     CS_CONCEPT "cs-concept" "business-rule" "codesystem.html" "the concepts of a code system are unique and counted";

@@ -192,7 +192,11 @@ impl Reader<'_, '_> {
             resource_type = key.tag == RESOURCE_TYPE;
             cursor = key.first;
         }
-        if half == MAIN && resource_type && self.text(self.name_of(key)) == "resourceType" {
+        if half == MAIN
+            && resource_type
+            && self.text(self.name_of(key)) == "resourceType"
+            && !self.describes(parent)
+        {
             self.resource_type(parent, offset)?;
             return Ok(false);
         }
@@ -250,6 +254,12 @@ impl Reader<'_, '_> {
             }
             at = node.next;
         }
+    }
+
+    /// Whether an object has a `resourceType` that is an element of its own.
+    #[cold]
+    fn describes(&self, node: u32) -> bool {
+        self.arena.nodes.get(node as usize).is_some_and(|node| node.tag == super::DESCRIBING)
     }
 
     fn resource_type(&mut self, node: u32, offset: u32) -> Done {

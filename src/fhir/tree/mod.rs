@@ -114,6 +114,10 @@ struct Node {
     flags: u8,
 }
 
+/// The element that has a `resourceType` without being a resource: `ExampleScenario.instance`. No element of that name
+/// holds a resource.
+const DESCRIBING: Tag = Tag::of("instance");
+
 const IN_ARRAY: u8 = 1;
 const UNDERSCORE: u8 = 2;
 const REPEATS: u8 = 4;

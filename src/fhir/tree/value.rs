@@ -33,6 +33,7 @@ fn members(arena: &mut Arena, node: u32, map: &Map<String, Value>, depth: usize)
     if map.is_empty() {
         arena.problem("empty-object", node, "", 0, "an object must not be empty");
     }
+    let describes = arena.nodes.get(node as usize).is_some_and(|node| node.tag == super::DESCRIBING);
     let first_key = arena.keys.len();
     // Most objects have neither a null nor a `_` sibling: nothing is looked up or settled for them.
     let halved = map.keys().any(|name| name.starts_with('_'));
@@ -46,7 +47,7 @@ fn members(arena: &mut Arena, node: u32, map: &Map<String, Value>, depth: usize)
                     half(arena, node, key, name, value, UNDER, depth);
                 }
             }
-            _ if name == "resourceType" => match value {
+            _ if name == "resourceType" && !describes => match value {
                 Value::String(text) => {
                     let piece = arena.keep(text);
                     if let Some(node) = arena.nodes.get_mut(node as usize) {

@@ -26,6 +26,12 @@ fn include(walk: &mut Walk<'_>, part: NodeId) {
         });
         return;
     }
+    if system.contains('|') {
+        walk.error(rules::VS_SYSTEM, part, || {
+            "the system of an include has no version in it: that stands in `version`".into()
+        });
+        return;
+    }
     let Some(defined) = core.definitions.code_system(system) else {
         if core.definitions.knows("ValueSet", system) {
             walk.error(rules::VS_SYSTEM, part, || format!("`{system}` is a value set, not a code system"));

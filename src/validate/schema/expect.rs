@@ -101,18 +101,39 @@ impl Registry {
                     return Some(Expectation::Bound(binding.value_set.canonical.clone()));
                 }
                 let all = self.below(schema, element, depth);
-                return (!all.is_empty()).then_some(Expectation::All(all));
+                if !all.is_empty() {
+                    return Some(Expectation::All(all));
+                }
             }
             _ => {}
         }
         let mut found = None;
-        let (first, rest) = steps.split_first()?;
-        self.step(schema, element, first, &mut |schema, element| {
-            if found.is_none() {
-                found = self.value(schema, element, rest, depth + 1);
-            }
-        });
-        found
+        if let Some((first, rest)) = steps.split_first() {
+            self.step(schema, element, first, &mut |schema, element| {
+                if found.is_none() {
+                    found = self.value(schema, element, rest, depth + 1);
+                }
+            });
+        }
+        found.or_else(|| self.value_in_slices(schema, element, steps, depth))
+    }
+
+    /// The value that a slice of the element expects, where the element itself says nothing: one slice that must be
+    /// there, or the only one (the codings in the components of R4's blood pressure).
+    fn value_in_slices(
+        &self,
+        schema: &Schema,
+        element: &Element,
+        steps: &[Step],
+        depth: usize,
+    ) -> Option<Expectation> {
+        let slices = &element.slicing.as_ref()?.slices;
+        let inner = |slice: &Slice| schema.element(slice.element as usize);
+        let mut required = slices.iter().filter_map(inner).filter(|slice| slice.min > 0);
+        let only = || slices.first().filter(|_| slices.len() == 1).and_then(inner);
+        required
+            .find_map(|slice| self.value(schema, slice, steps, depth + 1))
+            .or_else(|| self.value(schema, only()?, steps, depth + 1))
     }
 
     /// Fixed values and patterns of the children, when the element itself states none.

@@ -28,6 +28,10 @@ impl Walk<'_> {
             None => true,
         };
         if fits {
+            if class != Some(Class::Resource) && of_type.is_some() && self.tree.resource_type(node).is_some()
+            {
+                self.error(rules::RESOURCE_TYPE, node, || "only a resource has a `resourceType`".into());
+            }
             match class {
                 Some(Class::Primitive(primitive)) => self.primitive(node, primitive),
                 Some(Class::Xhtml) => self.narrative(node),

@@ -6,7 +6,14 @@ use crate::validate::references::is_absolute;
 use crate::validate::rules;
 use crate::validate::schema::{Context, ContextKind, Element, Schema, Type};
 
-const FHIR_TYPE: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
+/// Extensions of R4 whose published context is known to be wrong, and where HL7's correction allows them.
+const CORRECTED: [(&str, &str); 5] = [
+    ("http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type", "ElementDefinition.type"),
+    ("http://hl7.org/fhir/StructureDefinition/regex", "ElementDefinition.type"),
+    ("http://hl7.org/fhir/StructureDefinition/structuredefinition-normative-version", "Element"),
+    ("http://hl7.org/fhir/StructureDefinition/capabilitystatement-expectation", "Element"),
+    ("http://hl7.org/fhir/StructureDefinition/capabilitystatement-prohibited", "Element"),
+];
 
 impl Walk<'_> {
     pub(super) fn extension(&mut self, node: NodeId, element: &Element, of_type: &Type) {
@@ -168,9 +175,9 @@ impl Walk<'_> {
             return self.context_invariants(node, holder, schema);
         }
         let places = self.places(holder);
-        // Its published definition names a place where it is never put, and that of R5 the right one.
-        let mut allowed =
-            schema.url == FHIR_TYPE && places.iter().any(|place| place == "ElementDefinition.type");
+        let mut allowed = CORRECTED.iter().any(|(url, place)| {
+            schema.url == *url && (*place == "Element" || places.iter().any(|one| one == place))
+        });
         for context in &schema.contexts {
             let met = match context.kind {
                 ContextKind::Element => {
@@ -278,6 +285,12 @@ impl Walk<'_> {
                 }
             }
             type_name = member.type_name.to_string();
+            // What refers to the content of another element stands at the place of that too.
+            let shared =
+                model.as_ref().zip(member.inside).and_then(|((model, _), inside)| model.path(inside));
+            if let Some(path) = shared.filter(|path| !next.iter().any(|known| known == path)) {
+                next.push(path.to_owned());
+            }
             match member.inside {
                 Some(inside) => model = model.map(|(model, _)| (model, inside)),
                 None => {

@@ -90,13 +90,31 @@ impl Walk<'_> {
         if name == "id"
             && let Some(id) = tree.value(node)
         {
-            let known = *self.element_ids.entry((tree.resource_of(node), id)).or_insert(node);
+            let known = *self.element_ids.entry((self.scope_of_ids(node), id)).or_insert(node);
             if known != node {
                 self.error(rules::ELEMENT_ID, node, || {
                     "another element of the resource has the same id".into()
                 });
             }
         }
+    }
+
+    /// What an id of an element stands once in: its resource, or the view of a StructureDefinition, of which the
+    /// snapshot says again what the differential says.
+    fn scope_of_ids(&self, node: NodeId) -> NodeId {
+        let tree = self.tree;
+        let resource = tree.resource_of(node);
+        if tree.resource_type(resource) != Some("StructureDefinition") {
+            return resource;
+        }
+        let mut at = node;
+        while let Some(above) = tree.parent(at) {
+            if above == resource {
+                return if matches!(tree.name(at), "snapshot" | "differential") { at } else { resource };
+            }
+            at = above;
+        }
+        resource
     }
 
     /// Markdown should not hold HTML tags.
