@@ -122,6 +122,8 @@ pub struct Expression {
     root: ExprId,
     /// Regular expressions that are written as literals, beside `kinds`.
     patterns: Vec<(u32, OnceLock<Option<Regex>>)>,
+    /// Paths from the resource, by place in `kinds`: whatever they are asked for, they lead to the same.
+    fixed: Vec<ExprId>,
     simple: bool,
 }
 
@@ -144,6 +146,7 @@ impl Expression {
             list: Vec::new(),
             root: ExprId(0),
             patterns: Vec::new(),
+            fixed: Vec::new(),
             simple: true,
         }
     }
@@ -173,6 +176,8 @@ impl Expression {
             }
         }
         self.patterns = patterns;
+        let ids = (0..self.kinds.len()).filter_map(|at| u32::try_from(at).ok().map(ExprId));
+        self.fixed = ids.filter(|id| self.leads_from_resource(*id)).collect();
         self.kinds.shrink_to_fit();
         self.places.shrink_to_fit();
         self.list.shrink_to_fit();
@@ -204,6 +209,21 @@ impl Expression {
             },
             _ => false,
         }
+    }
+
+    /// Whether a part is a path of members from `%resource` or its like: `%resource.type`.
+    fn leads_from_resource(&self, id: ExprId) -> bool {
+        let Kind::Member(Some(base), _) = self.kind(id) else { return false };
+        match self.kind(*base) {
+            Kind::Variable(name) => matches!(&**name, "resource" | "rootResource" | "context"),
+            _ => self.leads_from_resource(*base),
+        }
+    }
+
+    /// Whether a part leads to the same wherever in the expression it is evaluated.
+    #[inline]
+    pub(super) fn is_fixed(&self, id: ExprId) -> bool {
+        self.fixed.contains(&id)
     }
 
     #[inline]

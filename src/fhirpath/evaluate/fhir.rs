@@ -2,7 +2,7 @@
 //!
 //! Implements <https://hl7.org/fhir/R4/fhirpath.html#functions>.
 
-use super::filters::first;
+use super::filters::{first, nodes};
 use super::{Machine, Outcome, Scope};
 use crate::fhir::tree::{Kind, NodeId};
 use crate::fhirpath::expression::ExprId;
@@ -55,10 +55,9 @@ impl<'t> Machine<'t> {
     fn extensions(&mut self, focus: &[Item<'t>], url: &str, at: ExprId) -> Outcome<Collection<'t>> {
         let mut found = Collection::new();
         let tree = self.tree;
-        for item in focus {
-            let Item::Node(node) = item else { continue };
+        for node in nodes(focus) {
             let mut seen = 1;
-            for child in tree.children(*node) {
+            for child in tree.children(node) {
                 seen += 1;
                 let name = tree.name(child);
                 if (name == "extension" || name == "modifierExtension")
@@ -112,9 +111,8 @@ impl<'t> Machine<'t> {
             understood.extend(self.string(*arg, scope)?);
         }
         let tree = self.tree;
-        for item in focus {
-            let Item::Node(node) = item else { continue };
-            for child in tree.named(*node, "modifierExtension") {
+        for node in nodes(focus) {
+            for child in tree.named(node, "modifierExtension") {
                 self.spend(understood.len() + 1, at)?;
                 let url = tree.child_value(child, "url").unwrap_or("");
                 if !understood.iter().any(|known| known == url) {
@@ -220,12 +218,10 @@ impl<'t> Machine<'t> {
         let name = self.string(args.get(1).copied().unwrap_or(at), scope)?;
         let (Some(profile), Some(name)) = (profile, name) else { return Ok(Collection::new()) };
         let mut kept = Collection::new();
-        for item in focus {
+        for node in nodes(focus) {
             self.spend(1000, at)?;
-            if let Item::Node(node) = item
-                && self.environment.services.in_slice(self.tree, *node, &profile, &name) == Some(true)
-            {
-                kept.push(item.clone());
+            if self.environment.services.in_slice(self.tree, node, &profile, &name) == Some(true) {
+                kept.push(Item::Node(node));
             }
         }
         Ok(kept)

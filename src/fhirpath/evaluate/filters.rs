@@ -1,6 +1,7 @@
 //! The call of a function, and the functions that evaluate an argument for each value.
 
 use super::{Machine, Outcome, Scope};
+use crate::fhir::tree::NodeId;
 use crate::fhirpath::expression::{ExprId, Kind};
 use crate::fhirpath::function::Function;
 use crate::fhirpath::value::{Collection, Item, one, truth};
@@ -21,10 +22,10 @@ impl<'t> Machine<'t> {
         match function {
             Where => self.filter(focus, first(args, at), scope),
             Exists => match args {
-                [criterion] => Ok(truth(self.exists(focus, *criterion, scope)?)),
+                [criterion] => Ok(truth(self.one_that(focus, *criterion, true, scope)?)),
                 _ => Ok(truth(!focus.is_empty())),
             },
-            All => Ok(truth(self.all(focus, first(args, at), scope)?)),
+            All => Ok(truth(!self.one_that(focus, first(args, at), false, scope)?)),
             Select => self.select(focus, first(args, at), scope),
             Repeat | RepeatAll => self.repeat(focus, first(args, at), function == Repeat, at, scope),
             Aggregate => self.aggregate(focus, args, at, scope),
@@ -84,22 +85,20 @@ impl<'t> Machine<'t> {
         Ok(kept)
     }
 
-    fn exists(&mut self, focus: &[Item<'t>], criterion: ExprId, scope: Scope<'_, 't>) -> Outcome<bool> {
+    /// Whether the criterion holds for one of the values; with `holds` false, whether there is one for which it does not.
+    fn one_that(
+        &mut self,
+        focus: &[Item<'t>],
+        criterion: ExprId,
+        holds: bool,
+        scope: Scope<'_, 't>,
+    ) -> Outcome<bool> {
         for (index, item) in focus.iter().enumerate() {
-            if self.truth(criterion, scope.item(item, index))? == Some(true) {
+            if (self.truth(criterion, scope.item(item, index))? == Some(true)) == holds {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    fn all(&mut self, focus: &[Item<'t>], criterion: ExprId, scope: Scope<'_, 't>) -> Outcome<bool> {
-        for (index, item) in focus.iter().enumerate() {
-            if self.truth(criterion, scope.item(item, index))? != Some(true) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     fn select(
@@ -319,6 +318,11 @@ impl<'t> Machine<'t> {
     pub(super) fn owned_text(&self, text: String) -> Collection<'t> {
         one(Item::Text(Cow::Owned(text)))
     }
+}
+
+/// The elements among some values.
+pub(super) fn nodes(focus: &[Item<'_>]) -> impl Iterator<Item = NodeId> {
+    focus.iter().filter_map(|item| if let Item::Node(node) = item { Some(*node) } else { None })
 }
 
 /// The first argument; the arity was checked when the expression was parsed.

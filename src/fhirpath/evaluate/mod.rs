@@ -128,6 +128,8 @@ pub(super) struct Machine<'t> {
     fuel: u64,
     /// What `defineVariable` has defined, innermost last.
     defined: Vec<(Cow<'t, str>, Collection<'t>)>,
+    /// Where paths from the resource lead that an argument has asked for.
+    fixed: Vec<(ExprId, Collection<'t>)>,
 }
 
 impl<'t> Machine<'t> {
@@ -137,7 +139,8 @@ impl<'t> Machine<'t> {
         context: Option<NodeId>,
         environment: &'t Environment<'_>,
     ) -> Machine<'t> {
-        Machine { expression, tree, context, environment, fuel: environment.fuel, defined: Vec::new() }
+        let (defined, fixed) = (Vec::new(), Vec::new());
+        Machine { expression, tree, context, environment, fuel: environment.fuel, defined, fixed }
     }
 
     /// Takes steps from the budget.
@@ -183,6 +186,9 @@ impl<'t> Machine<'t> {
             Kind::Literal(literal) => Ok(self.literal(literal)),
             Kind::Variable(name) => self.variable(name, id, scope),
             Kind::Member(None, name) => self.first_member(scope.this, name, id),
+            Kind::Member(Some(_), _) if scope.index.is_some() && expression.is_fixed(id) => {
+                self.fixed(id, scope)
+            }
             Kind::Member(Some(base), name) => {
                 let focus = self.step(*base, scope)?;
                 self.members(&focus, name, id)
@@ -211,6 +217,16 @@ impl<'t> Machine<'t> {
             Kind::As(inner, name) => self.cast(*inner, name, true, id, scope),
             Kind::OfType(inner, name) => self.cast(*inner, name, false, id, scope),
         }
+    }
+
+    /// A path from the resource within an argument that is evaluated for each of many values: it is walked once.
+    fn fixed(&mut self, id: ExprId, scope: Scope<'_, 't>) -> Outcome<Collection<'t>> {
+        if let Some((_, found)) = self.fixed.iter().find(|(known, _)| *known == id) {
+            return Ok(found.clone());
+        }
+        let found = self.step(id, Scope { index: None, ..scope })?;
+        self.fixed.push((id, found.clone()));
+        Ok(found)
     }
 
     fn literal(&self, literal: &'t Literal) -> Collection<'t> {

@@ -87,3 +87,20 @@ fn depth_and_fuel_end_what_runs_away() {
         + &".replace('a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')".repeat(12);
     assert!(text(&long).starts_with("error: the evaluation takes more steps"));
 }
+
+#[test]
+fn a_path_from_the_resource_is_walked_once_for_all_values() {
+    let entries = vec![serde_json::json!({"request": {"method": "PUT"}}); 2_000];
+    let bundle = serde_json::json!({"resourceType": "Bundle", "entry": entries, "type": "batch"});
+    let tree = crate::fhir::tree::Tree::from_value(&bundle);
+    let root = tree.all().next().unwrap();
+    for (text, expected) in [
+        ("entry.all(request.exists() = (%resource.type = 'batch' or %resource.type = 'history'))", true),
+        ("entry.all(request.exists() = (%resource.type = 'history'))", false),
+        ("entry.request.exists(method = 'PUT' and %resource.type.length() = 5)", true),
+    ] {
+        let environment = Environment { fuel: 60_000, ..Environment::untyped(now()) };
+        let found = Expression::parse(text).unwrap().evaluate_boolean(&tree, root, &environment);
+        assert_eq!(found, Ok(Some(expected)), "{text}");
+    }
+}

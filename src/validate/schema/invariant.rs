@@ -41,10 +41,6 @@ pub(in super::super) enum Native {
     Local,
     /// `per-1`: a period does not end before it starts.
     Ordered,
-    /// `bdl-3`: entries of a batch, transaction or history have requests, others have none.
-    Requests,
-    /// `bdl-4`: entries of a response or history have responses, others have none.
-    Responses,
     /// `qty-3`: a unit's code has a system.
     CodeHasSystem,
 }
@@ -75,20 +71,6 @@ pub(super) fn native(key: &str, expression: &str) -> Option<Native> {
         }
         "per-1" if same("start.hasValue().not() or end.hasValue().not() or (start <= end)") => {
             Native::Ordered
-        }
-        "bdl-3"
-            if same(
-                "entry.all(request.exists() = (%resource.type = 'batch' or %resource.type = 'transaction' or %resource.type = 'history'))",
-            ) =>
-        {
-            Native::Requests
-        }
-        "bdl-4"
-            if same(
-                "entry.all(response.exists() = (%resource.type = 'batch-response' or %resource.type = 'transaction-response' or %resource.type = 'history'))",
-            ) =>
-        {
-            Native::Responses
         }
         "qty-3" if same("code.empty() or system.exists()") => Native::CodeHasSystem,
         _ => return None,

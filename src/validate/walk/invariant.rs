@@ -128,10 +128,6 @@ impl Walk<'_> {
             Native::Narrated => {
                 tree.child(node, "text").is_some_and(|text| tree.child(text, "div").is_some())
             }
-            Native::Requests => self.answered(node, "request", &["batch", "transaction", "history"])?,
-            Native::Responses => {
-                self.answered(node, "response", &["batch-response", "transaction-response", "history"])?
-            }
             Native::CodeHasSystem => {
                 tree.child(node, "code").is_none() || tree.child(node, "system").is_some()
             }
@@ -159,14 +155,6 @@ impl Walk<'_> {
                 None => true,
             },
         })
-    }
-
-    /// Whether every entry of a bundle has a member if the bundle is of one of these types, and else none has.
-    fn answered(&self, bundle: NodeId, member: &str, types: &[&str]) -> Option<bool> {
-        let tree = self.tree;
-        // The evaluator would look for the type of the bundle again for each entry.
-        let wanted = types.contains(&tree.child_value(bundle, "type")?);
-        Some(tree.named(bundle, "entry").all(|entry| tree.child(entry, member).is_some() == wanted))
     }
 
     /// Whether every contained resource is referred to from its container, or refers to it.
