@@ -9,13 +9,14 @@ use super::shapes;
 use super::tasks;
 use super::translate;
 use crate::convert::shape::Shape;
-use crate::exchange::{Found, Refusal, Written};
+use crate::exchange::{Condition, Found, Refusal, Written};
 use crate::fhir::{Issue, Severity, instant, outcome};
 use crate::govern::labelling::high_water;
 use crate::govern::{Caller, Role};
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{ETAG, LAST_MODIFIED, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
@@ -32,13 +33,11 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
+    let asked = Asked { operation: "create", query: query.as_deref(), headers: &headers };
     let result = async {
-        gate.allow(caller, audit_events::creators(&resource_type), "create").await?;
-        require_acceptable(&headers, query.as_deref())?;
-        require_fhir(&headers)?;
-        let condition = parameters::if_none_exist(&headers)?;
-        let bytes = gate.body(caller, &headers, body, "create").await?;
-        let now = Timestamp::now();
+        let roles = audit_events::creators(&resource_type);
+        let (condition, bytes, now) =
+            asked.write(&gate, caller, roles, parameters::if_none_exist, body).await?;
         Ok(match resource_type.as_str() {
             "Subscription" | "AuditEvent" if condition.none_exists.is_some() => {
                 let text = format!("`If-None-Exist` is not supported for {resource_type}");
@@ -64,18 +63,14 @@ pub(super) async fn update(
     body: Body,
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
+    let asked = Asked { operation: "update", query: query.as_deref(), headers: &headers };
     let result = async {
         let roles: &[Role] = match resource_type.as_str() {
             "Subscription" => &[Role::Subscriber],
             "Task" => &[Role::Source, Role::Subscriber, Role::Operator],
             _ => &[Role::Source],
         };
-        gate.allow(caller, roles, "update").await?;
-        require_acceptable(&headers, query.as_deref())?;
-        require_fhir(&headers)?;
-        let condition = parameters::if_match(&headers)?;
-        let bytes = gate.body(caller, &headers, body, "update").await?;
-        let now = Timestamp::now();
+        let (condition, bytes, now) = asked.write(&gate, caller, roles, parameters::if_match, body).await?;
         Ok(match resource_type.as_str() {
             "Subscription" => gate.exchange.resubscribe(caller, &id, &bytes, &condition, now).await?,
             "Task" => gate.exchange.settle_task(caller, &id, &bytes, condition.version, now).await?,
@@ -84,6 +79,33 @@ pub(super) async fn update(
     };
     let written = gate.settle(caller, "update", result.await).await?;
     Ok(answer_write(&gate, StatusCode::OK, &written, &headers))
+}
+
+/// What a request to write says beside its body.
+struct Asked<'a> {
+    operation: &'static str,
+    query: Option<&'a str>,
+    headers: &'a HeaderMap,
+}
+
+impl Asked<'_> {
+    /// Lets a writer in: its role, what it accepts and sends, its condition; and reads the body. The time is that at
+    /// which the whole request was there.
+    async fn write(
+        &self,
+        gate: &Gate,
+        caller: &Caller,
+        roles: &[Role],
+        condition: fn(&HeaderMap) -> Result<Condition, ApiError>,
+        body: Body,
+    ) -> Result<(Condition, Bytes, Timestamp), ApiError> {
+        gate.allow(caller, roles, self.operation).await?;
+        require_acceptable(self.headers, self.query)?;
+        require_fhir(self.headers)?;
+        let condition = condition(self.headers)?;
+        let bytes = gate.body(caller, self.headers, body, self.operation).await?;
+        Ok((condition, bytes, Timestamp::now()))
+    }
 }
 
 /// `GET /fhir/{type}/{id}`.
