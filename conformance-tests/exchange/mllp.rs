@@ -111,8 +111,15 @@ async fn errors_say_where_and_by_which_rule() {
     let unsupported =
         String::from_utf8(message("E-2")).unwrap().replace("ADT^A08^ADT_A01", "QBP^Q22^QBP_Q21");
     let answer = ask(&mut stream, unsupported.as_bytes()).await;
-    assert!(["AE", "AR"].contains(&code(&answer)), "{answer}");
-    assert!(answer.contains("\rERR|"), "{answer}");
+    assert_eq!(code(&answer), "AR", "{answer}");
+    assert!(answer.contains("\rERR||MSH^1^9^1^"), "{answer}");
+    // An alert that the mapping does not know is an error in the content, not an unsupported kind of message.
+    let unknown = String::from_utf8(message("E-4")).unwrap().replace("|CP^", "|ZZ^");
+    let answer = ask(&mut stream, unknown.as_bytes()).await;
+    assert_eq!(code(&answer), "AE", "{answer}");
+    assert!(answer.contains("\rERR||OBX^1^"), "{answer}");
+    assert!(answer.contains("|the payload is kept in quarantine as "), "ERR-7: {answer}");
+    assert!(!answer.contains("Unsupported message type"), "{answer}");
     let headless = ask(&mut stream, b"PID|1||9000000009").await;
     assert!(headless.contains("\rERR|"), "{headless}");
     // The connection is still good.

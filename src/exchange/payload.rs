@@ -47,14 +47,20 @@ pub fn media_types(format: Format) -> &'static [&'static str] {
     }
 }
 
-/// SHA-256 of the payload, by which a repeat is told from a different message under the same key. The time of an HL7
-/// message (MSH-7) does not count: engines set it anew when they send the same message again.
+/// SHA-256 of the payload, by which a repeat is told from a different message under the same key.
+///
+/// Of an HL7 message the time (MSH-7) does not count, which engines set anew when they send the same message again, nor
+/// how its segments are ended: the same file through another door or engine comes with CR, LF or both.
 pub fn digest(format: Format, bytes: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     match (format, time_field(bytes)) {
         (Format::Hl7v2, Some((before, after))) => {
             hash.update(before);
-            hash.update(after);
+            let segments = after.split(|byte| matches!(byte, b'\r' | b'\n'));
+            for segment in segments.filter(|segment| !segment.is_empty()) {
+                hash.update(segment);
+                hash.update(b"\r");
+            }
         }
         _ => hash.update(bytes),
     }
@@ -77,11 +83,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_time_of_an_hl7_message_does_not_count() {
+    fn the_time_and_the_line_ends_of_an_hl7_message_do_not_count() {
         let of = |text: &str| digest(Format::Hl7v2, text.as_bytes());
         let first = of("MSH|^~\\&|A|B|C|D|20260101||ADT^A08|1\rPID|1");
         assert_eq!(first, of("MSH|^~\\&|A|B|C|D|20260202||ADT^A08|1\rPID|1"));
         assert_ne!(first, of("MSH|^~\\&|A|B|C|D|20260101||ADT^A08|1\rPID|2"));
+        assert_ne!(first, of("MSH|^~\\&|A|B|C|D|20260101||ADT^A08|1PID|1"));
+        for ends in ["\n", "\r\n", "\r\r"] {
+            assert_eq!(first, of(&format!("MSH|^~\\&|A|B|C|D|20260101||ADT^A08|1{ends}PID|1{ends}")));
+        }
         assert_ne!(first, of("MSH|^~\\&|A|B|C|E|20260101||ADT^A08|1\rPID|1"));
         assert_ne!(digest(Format::Json, b"{\"a\":1}"), digest(Format::Json, b"{\"a\":2}"));
         for odd in ["", "MSH", "MSH|", "MSH|^~\\&|A|B|C|D", "MSH|^~\\&|A|B|C|D|2026"] {

@@ -45,6 +45,8 @@ pub struct Fault {
     pub code: &'static str,
     /// `E` or `W` (ERR-4).
     pub severity: char,
+    /// What whoever is asked for help may look for (ERR-7).
+    pub diagnostics: String,
     /// What is wrong (ERR-8), without a patient's value.
     pub text: String,
 }
@@ -52,27 +54,47 @@ pub struct Fault {
 impl Fault {
     /// An error that concerns the whole message.
     pub fn whole(code: &'static str, text: impl Into<String>) -> Fault {
-        Fault { place: String::new(), code, severity: 'E', text: text.into() }
+        Fault { place: String::new(), code, severity: 'E', diagnostics: String::new(), text: text.into() }
+    }
+
+    /// Whether the kind of message is what is not supported, rather than something in it.
+    pub fn unsupported(&self) -> bool {
+        matches!(self.code, "200" | "201" | "202" | "203")
     }
 }
 
 impl From<&Issue> for Fault {
     fn from(issue: &Issue) -> Fault {
+        // A finding about the result is told at the place in the message that it came from.
+        let mut places = std::iter::once(&issue.expression).chain(&issue.also);
+        let place = places.find(|place| place.as_bytes().get(3) == Some(&b'[')).unwrap_or(&issue.expression);
         let code = match issue.code {
             "required" => "101",
             "structure" => "100",
             "value" | "invariant" => "102",
             "code-invalid" => "103",
-            "not-supported" => "200",
+            "not-supported" => unsupported(place),
             "conflict" => "206",
             "duplicate" => "205",
             _ => "207",
         };
         let severity = if issue.severity.refuses() { 'E' } else { 'W' };
-        // A finding about the result is told at the place in the message that it came from.
-        let mut places = std::iter::once(&issue.expression).chain(&issue.also);
-        let place = places.find(|place| place.as_bytes().get(3) == Some(&b'[')).unwrap_or(&issue.expression);
-        Fault { place: place.clone(), code, severity, text: issue.text.clone() }
+        let (place, text) = (place.clone(), issue.text.clone());
+        Fault { place, code, severity, diagnostics: String::new(), text }
+    }
+}
+
+/// The code for what is not supported at a place: the header says what kind of message it is, and anywhere else it is a
+/// value that no table of the mapping knows.
+fn unsupported(place: &str) -> &'static str {
+    let field = place.strip_prefix("MSH").map(|rest| rest.trim_start_matches("[1]"));
+    match field {
+        Some(field) if field.starts_with("-9.2") => "201",
+        Some(field) if field.starts_with("-11") => "202",
+        Some(field) if field.starts_with("-12") => "203",
+        Some(_) => "200",
+        None if place.is_empty() => "200",
+        None => "103",
     }
 }
 
@@ -148,8 +170,9 @@ fn acknowledgement(header: Option<&Header>, code: &str, faults: &[Fault], now: T
     for fault in faults.iter().take(50) {
         let place = delimiters.place(&fault.place);
         let kind = format!("{}{c}{}{c}HL70357", fault.code, meaning(fault.code));
-        let text = delimiters.escape(&fault.text);
-        message.push_str(&format!("ERR{s}{s}{place}{s}{kind}{s}{}{s}{s}{s}{s}{text}\r", fault.severity));
+        let (diagnostics, text) = (delimiters.escape(&fault.diagnostics), delimiters.escape(&fault.text));
+        let severity = fault.severity;
+        message.push_str(&format!("ERR{s}{s}{place}{s}{kind}{s}{severity}{s}{s}{s}{diagnostics}{s}{text}\r"));
     }
     message
 }
@@ -252,13 +275,32 @@ mod tests {
 
     #[test]
     fn an_error_names_its_place_and_code() {
-        let fault = Fault { place: "PID[1]-3.2".into(), code: "102", severity: 'E', text: "a|b^c\\d".into() };
+        let fault = Fault {
+            place: "PID[1]-3.2".into(),
+            diagnostics: "kept".into(),
+            ..Fault::whole("102", "a|b^c\\d")
+        };
         let messages = acknowledgements(Some(&header("")), Verdict::Error, &[fault], now());
         let lines: Vec<&str> = messages[0].split('\r').collect();
         assert!(lines[0].starts_with("MSH|^~\\&|SGW|X99|PAS|RX1|20261121090000+0000||ACK^A08^ACK|"));
         assert!(lines[0].ends_with("|T|2.4"));
         assert_eq!(lines[1], "MSA|AE|M-1");
-        assert_eq!(lines[2], "ERR||PID^1^3^1^2|102^Data type error^HL70357|E||||a\\F\\b\\S\\c\\E\\d");
+        assert_eq!(lines[2], "ERR||PID^1^3^1^2|102^Data type error^HL70357|E|||kept|a\\F\\b\\S\\c\\E\\d");
+    }
+
+    #[test]
+    fn what_is_not_supported_is_told_by_its_place() {
+        for (place, code) in [
+            ("", "200"),
+            ("MSH-9.1", "200"),
+            ("MSH[1]-9.2", "201"),
+            ("MSH-11", "202"),
+            ("MSH[1]-12", "203"),
+            ("OBX[1]-5.1", "103"),
+        ] {
+            let fault = Fault::from(&Issue::error("not-supported", "rule", place, "text"));
+            assert_eq!((fault.code, fault.unsupported()), (code, code != "103"), "{place}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::header::Header;
 use crate::api::settings::{MllpListener, MllpSettings};
 use crate::api::tls::{TlsError, server_config};
 use crate::exchange::{Exchange, Payload, Refusal, Submitted};
+use crate::fhir::Issue;
 use crate::govern::{Caller, Role};
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -251,18 +252,8 @@ fn count(code: &'static str) {
 fn judged(refusal: &Refusal) -> (Verdict, Vec<Fault>) {
     let whole = |code| vec![Fault::whole(code, refusal.to_string())];
     match refusal {
-        Refusal::Unreadable { issues } => {
-            let faults: Vec<Fault> = issues.iter().map(Fault::from).collect();
-            // An unsupported type, event, processing id or version is a rejection, anything else an error.
-            let unsupported = faults.iter().any(|fault| matches!(fault.code, "200" | "201" | "202" | "203"));
-            (if unsupported { Verdict::Rejected } else { Verdict::Error }, faults)
-        }
-        Refusal::Quarantined { issues, .. } | Refusal::Invalid { issues } => {
-            let mut faults: Vec<Fault> = issues.iter().map(Fault::from).collect();
-            let unsupported = faults.iter().any(|fault| matches!(fault.code, "200" | "201" | "202" | "203"));
-            faults.push(Fault { severity: 'W', ..Fault::whole("207", refusal.to_string()) });
-            (if unsupported { Verdict::Rejected } else { Verdict::Error }, faults)
-        }
+        Refusal::Unreadable { issues } | Refusal::Invalid { issues } => of_findings(issues, String::new()),
+        Refusal::Quarantined { issues, .. } => of_findings(issues, refusal.to_string()),
         Refusal::KeyReused => (Verdict::Error, whole("205")),
         Refusal::Forbidden { .. } | Refusal::MediaType { .. } | Refusal::Malformed { .. } => {
             (Verdict::Rejected, whole("207"))
@@ -275,4 +266,15 @@ fn judged(refusal: &Refusal) -> (Verdict, Vec<Fault>) {
         Refusal::Contention => (Verdict::Rejected, whole("206")),
         Refusal::Unavailable(_) | Refusal::Internal { .. } => (Verdict::Rejected, whole("207")),
     }
+}
+
+/// An unsupported kind of message is a rejection, anything else that is wrong with it an error. What is said about the
+/// whole stands with the first finding.
+fn of_findings(issues: &[Issue], whole: String) -> (Verdict, Vec<Fault>) {
+    let mut faults: Vec<Fault> = issues.iter().map(Fault::from).collect();
+    let rejected = faults.iter().any(Fault::unsupported);
+    if let Some(first) = faults.first_mut() {
+        first.diagnostics = whole;
+    }
+    (if rejected { Verdict::Rejected } else { Verdict::Error }, faults)
 }
