@@ -117,13 +117,20 @@ fn quantile(times: &[f64], share: f64) -> f64 {
 }
 
 /// Set `SGW_TIMING_READS` for more reads than the few thousand of every run.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_time_of_an_answer_does_not_tell_whether_there_is_a_record() {
-    let reads: usize = std::env::var("SGW_TIMING_READS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_500);
-    let gateway = TestGateway::new().await;
-    let id = hidden(&gateway).await;
+fn reads(usual: usize) -> usize {
+    std::env::var("SGW_TIMING_READS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
+/// Asks over real HTTP for what is hidden and for what is not there, in turns, and compares how long it takes.
+async fn compare(
+    gateway: &TestGateway,
+    what: &str,
+    reads: usize,
+    path: impl Fn(bool) -> String,
+    status: u16,
+) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}/fhir/Flag", listener.local_addr().unwrap());
+    let base = format!("http://{}/fhir/", listener.local_addr().unwrap());
     let router = gateway.router.clone();
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
     let client = reqwest::Client::new();
@@ -132,11 +139,10 @@ async fn the_time_of_an_answer_does_not_tell_whether_there_is_a_record() {
     for number in 0..reads + 50 {
         // Which of the two comes first alternates, so that neither warms the way for the other.
         for side in if number % 2 == 0 { [0, 1] } else { [1, 0] } {
-            let other = uuid::Uuid::now_v7().to_string();
-            let asked = if side == 0 { &id } else { &other };
+            let asked = format!("{base}{}", path(side == 0));
             let begun = Instant::now();
-            let answer = client.get(format!("{base}/{asked}")).bearer_auth(&key).send().await.unwrap();
-            assert_eq!(answer.status().as_u16(), 404);
+            let answer = client.get(asked).bearer_auth(&key).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), status);
             let _body = answer.bytes().await.unwrap();
             if number >= 50 {
                 times[side].push(begun.elapsed().as_secs_f64() * 1e6);
@@ -146,10 +152,36 @@ async fn the_time_of_an_answer_does_not_tell_whether_there_is_a_record() {
     server.abort();
     let (mann_whitney, kolmogorov) = tests(&times[0], &times[1]);
     let of = |times: &[f64]| [0.1, 0.5, 0.9, 0.99].map(|share| quantile(times, share).round());
-    println!("tip-off timing, {reads} reads each, in microseconds at 10/50/90/99 %:");
+    println!("tip-off timing of {what}, {reads} each, in microseconds at 10/50/90/99 %:");
     println!("  not permitted {:?}", of(&times[0]));
     println!("  no record     {:?}", of(&times[1]));
     println!("  Mann-Whitney p = {mann_whitney:.3}, Kolmogorov-Smirnov p = {kolmogorov:.3}");
     let (there, not) = (quantile(&times[0], 0.5), quantile(&times[1], 0.5));
-    assert!((there - not).abs() < 0.25 * not, "the medians are {there} and {not} microseconds");
+    assert!((there - not).abs() < 0.25 * not, "{what}: the medians are {there} and {not} microseconds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_an_answer_does_not_tell_whether_there_is_a_record() {
+    let gateway = TestGateway::new().await;
+    let id = hidden(&gateway).await;
+    let other = || uuid::Uuid::now_v7().to_string();
+    let path = |there: bool| format!("Flag/{}", if there { id.clone() } else { other() });
+    compare(&gateway, "a read", reads(1_000), path, 404).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_a_search_does_not_tell_whether_there_is_a_record() {
+    let gateway = TestGateway::new().await;
+    // Several records that the caller may not have, so that there is more to do than for nobody.
+    for number in 0..5 {
+        let mut flag = alert();
+        flag["identifier"][0]["value"] = format!("T-{number}").into();
+        flag["meta"] = json!({"security": [{"system": systems::CONFIDENTIALITY, "code": "V"}]});
+        gateway.post("scr", "/fhir/Flag", FHIR, flag.to_string()).await.expect(201);
+    }
+    let path = |there: bool| {
+        let number = if there { "9000000009" } else { "9000000017" };
+        format!("Flag?patient.identifier=https://fhir.nhs.uk/Id/nhs-number%7C{number}")
+    };
+    compare(&gateway, "a search", reads(500), path, 200).await;
 }

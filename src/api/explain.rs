@@ -229,6 +229,7 @@ fn parts(one: &Explained, action: Action) -> Vec<Value> {
             {"name": "consent", "valueString": format!("Consent/{}/_history/{}", consent.id, consent.version)},
             {"name": "said", "valueCode": said},
             {"name": "overridden", "valueBoolean": consent.overridden},
+            {"name": "superseded", "valueBoolean": consent.superseded},
             {"name": "review-overdue", "valueBoolean": consent.review_overdue}]}));
     }
     if let Some(tier) = decision.tier {

@@ -206,7 +206,11 @@ fn explain(decision: &Decision, facts: &Facts, now: Timestamp) {
             Say::Deny => "denies",
             Say::Silent | Say::Foreign => "says nothing",
         };
-        let overridden = if consent.overridden { ", overridden" } else { "" };
+        let overridden = match (consent.overridden, consent.superseded) {
+            (true, _) => ", overridden",
+            (false, true) => ", superseded",
+            (false, false) => "",
+        };
         let overdue = if consent.review_overdue { ", review overdue" } else { "" };
         say(&format!("  consent {} version {} {said}{overridden}{overdue}", consent.id, consent.version));
     }

@@ -353,7 +353,8 @@ fn details<'a>(decision: &'a Decision, entity: &mut Entity<'a>) {
             (Say::Permit, _) => "permit",
             (Say::Silent | Say::Foreign, _) => "silent",
         };
-        let text = format!("Consent/{}/_history/{} {said}", consent.id, consent.version);
+        let superseded = if consent.superseded { ", superseded" } else { "" };
+        let text = format!("Consent/{}/_history/{} {said}{superseded}", consent.id, consent.version);
         entity.details.push(Detail::owned("consent", text));
     }
     if let Some(basis) = &decision.overrode_dissent {

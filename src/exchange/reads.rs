@@ -160,6 +160,7 @@ impl Exchange {
         if !READABLE.contains(&resource_type) {
             return Err(Refusal::UnknownType { resource_type: resource_type.to_owned() });
         }
+        let begun = Instant::now();
         let purpose = self.purpose_of(caller, purpose);
         let (stored, patient) = match search {
             Search::Identifier(system, value) => {
@@ -175,7 +176,7 @@ impl Exchange {
             }
         };
         let about = patient.as_deref();
-        self.answer_found(caller, resource_type, &stored, about, (query, &purpose), now).await
+        self.answer_found(caller, resource_type, &stored, about, (query, &purpose), (begun, now)).await
     }
 
     /// Decides about each of these, and records the search with what came of it; for the caller's own purpose.
@@ -186,10 +187,10 @@ impl Exchange {
         stored: &[Stored],
         patient: Option<&str>,
         query: &str,
-        now: Timestamp,
+        (begun, now): (Instant, Timestamp),
     ) -> Result<Page, Refusal> {
         let purpose = self.purpose_of(caller, None);
-        self.answer_found(caller, resource_type, stored, patient, (query, &purpose), now).await
+        self.answer_found(caller, resource_type, stored, patient, (query, &purpose), (begun, now)).await
     }
 
     async fn answer_found(
@@ -199,9 +200,8 @@ impl Exchange {
         stored: &[Stored],
         patient: Option<&str>,
         (query, purpose): (&str, &str),
-        now: Timestamp,
+        (begun, now): (Instant, Timestamp),
     ) -> Result<Page, Refusal> {
-        let begun = Instant::now();
         let mut work = Work::at(now);
         let page = self.release_all(caller, stored, purpose, &mut work, now).await?;
         if stored.is_empty() {

@@ -12,6 +12,7 @@ use crate::govern::{Caller, Role, dispute};
 use crate::store::{PatientFacts, Stored, Work};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How long the governance lead has for a disputed or uncertain consent.
@@ -105,6 +106,7 @@ impl Exchange {
         asked: &str,
         now: Timestamp,
     ) -> Result<super::Page, Refusal> {
+        let begun = Instant::now();
         let mut stored = Vec::new();
         for one in self.all_tasks().await? {
             let task: Option<Value> = serde_json::from_str(&one.body).ok();
@@ -113,7 +115,7 @@ impl Exchange {
                 stored.push(one);
             }
         }
-        self.answer_search(caller, "Task", &stored, None, asked, now).await
+        self.answer_search(caller, "Task", &stored, None, asked, (begun, now)).await
     }
 
     /// Every Task that is stored.

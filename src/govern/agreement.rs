@@ -105,6 +105,20 @@ pub struct DatasetDefinition {
     /// Elements that stay, but whose content is masked.
     #[serde(default)]
     pub mask: BTreeMap<String, Vec<String>>,
+    /// How exactly a place may be told.
+    #[serde(default)]
+    pub location: Location,
+}
+
+/// How exactly a copy may tell where somebody lives. Where the patient's location is restricted it is withheld anyway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Location {
+    /// Addresses leave as they are.
+    #[default]
+    Exact,
+    /// Of an address only town, district, county, country and the first half of the postcode.
+    General,
 }
 
 /// What a Consent does to sharing under a term.
@@ -118,6 +132,18 @@ pub enum ConsentRule {
     StatutoryOverride,
     /// Only with a Consent that permits.
     Required,
+}
+
+/// Which Consent counts when several speak about the same thing and disagree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsentConflict {
+    /// All do, and the one that denies wins.
+    #[default]
+    MostRestrictive,
+    /// The one given last, by its `dateTime`; of several given at the same time the one that denies. A dissent without a
+    /// date counts as given last, a permission without one as given first.
+    Newest,
 }
 
 /// Whether the recipient may share further.
@@ -190,6 +216,9 @@ pub struct Term {
     /// What a Consent does.
     #[serde(default)]
     pub consent: ConsentRule,
+    /// Which Consent counts when several disagree.
+    #[serde(default)]
+    pub consent_conflict: ConsentConflict,
     /// Whether a Consent whose review is overdue counts as a dissent.
     #[serde(default)]
     pub overdue_consent_withholds: bool,

@@ -108,6 +108,25 @@ pub(crate) fn agreement(
                 refuse(format!("/categories/{name}/codes/{index}"), "code-shape", text);
             }
         }
+        for (index, label) in category.labels.iter().enumerate().filter(|(_, label)| !labels::is_known(label))
+        {
+            let text = format!("`{label}` is not a security label");
+            refuse(format!("/categories/{name}/labels/{index}"), "label-unknown", text);
+        }
+    }
+    for (name, dataset) in &agreement.minimum_datasets {
+        for (resource, elements) in &dataset.mask {
+            // Only elements are masked: an extension without its value would not be valid.
+            let wrong = |path: &String| path == "*" || path.contains("extension(");
+            for (index, path) in elements.iter().enumerate().filter(|(_, path)| wrong(path)) {
+                let text = format!("`{path}` cannot be masked; leave it out of the elements");
+                refuse(format!("/minimum-datasets/{name}/mask/{resource}/{index}"), "mask", text);
+            }
+        }
+    }
+    if agreement.retention.parse::<jiff::Span>().is_err() {
+        let text = format!("`{}` is not an ISO 8601 duration", agreement.retention);
+        refuse("/retention".into(), "duration", text);
     }
     let Some(bases) = register.jurisdiction(&agreement.jurisdiction) else {
         let text = format!("there are no lawful bases for the jurisdiction `{}`", agreement.jurisdiction);
@@ -317,6 +336,7 @@ pub(crate) fn compile(agreement: &Agreement, term: &Term) -> Result<CompiledTerm
         overdue_consent_withholds: term.overdue_consent_withholds,
         datasets,
         masks,
+        location: written.location,
         written: term.clone(),
     })
 }

@@ -2,7 +2,8 @@
 //!
 //! - Only an `active` Consent of scope `patient-privacy` speaks.
 //! - A provision applies when every criterion it names matches (criteria are ANDed, repeats of one are ORed; an
-//!   absent criterion matches everything). Nested provisions are exceptions: each level flips the type.
+//!   absent criterion matches everything). Nested provisions are exceptions: each level flips the type. One that has
+//!   the type of the provision around it adds to it instead.
 //! - When several exceptions of one level apply and disagree, the one that denies wins.
 //! - What cannot be told (an unresolvable reference, an unreadable date, an unknown code system) never helps to
 //!   disclose: a provision that denies applies, one that permits does not.
@@ -67,7 +68,7 @@ pub(crate) fn evaluate(consent: &Value, asked: &Asked) -> Say {
     let Some(kind) = root_kind(consent) else { return Say::Deny };
     let nothing = Value::Null;
     let root = consent.get("provision").unwrap_or(&nothing);
-    let matched = if root.is_null() { Match::Yes } else { matches(root, asked) };
+    let matched = if root.is_null() { Match::Yes } else { matches(root, kind == Kind::Deny, asked) };
     let Ok(result) = apply(root, matched, kind, asked, 0) else { return Say::Deny };
     match result {
         None => Say::Silent,
@@ -85,6 +86,11 @@ pub(crate) fn evaluate(consent: &Value, asked: &Asked) -> Say {
 /// A provision that cannot be understood.
 struct Malformed;
 
+/// What one provision and those within it come to; `None` when none of them applies.
+///
+/// A provision within another is an exception to it, of the other type, and counts only where the outer one applies;
+/// or, when it has the same type, an addition beside it, as in the advanced examples of Privacy Consent on FHIR
+/// ("normal data to everybody, restricted data to one practitioner").
 fn apply(
     provision: &Value,
     matched: Match,
@@ -97,21 +103,41 @@ fn apply(
         Match::No => false,
         Match::Unknown => kind == Kind::Deny,
     };
-    if !applies {
-        return Ok(None);
-    }
-    let mut verdict = None;
-    for exception in nested(provision)? {
-        if depth >= DEEPEST || kind_of(exception)?.is_some_and(|given| given != kind.flipped()) {
+    let (mut excepted, mut added) = (None, None);
+    for inner in nested(provision)? {
+        if depth >= DEEPEST {
             return Err(Malformed);
         }
-        match apply(exception, matches(exception, asked), kind.flipped(), asked, depth + 1)? {
-            Some(Kind::Deny) => verdict = Some(Kind::Deny),
-            Some(Kind::Permit) if verdict.is_none() => verdict = Some(Kind::Permit),
-            _ => {}
+        if kind_of(inner)? == Some(kind) {
+            let whole = addition(provision, inner, kind);
+            let matched = matches(&whole, kind == Kind::Deny, asked);
+            added = stricter(added, apply(&whole, matched, kind, asked, depth + 1)?);
+        } else if applies {
+            let matched = matches(inner, kind == Kind::Permit, asked);
+            excepted = stricter(excepted, apply(inner, matched, kind.flipped(), asked, depth + 1)?);
         }
     }
-    Ok(Some(verdict.unwrap_or(kind)))
+    Ok(stricter(applies.then(|| excepted.unwrap_or(kind)), added))
+}
+
+/// Of two answers the one that denies.
+fn stricter(one: Option<Kind>, other: Option<Kind>) -> Option<Kind> {
+    match (one, other) {
+        (Some(Kind::Deny), _) | (_, Some(Kind::Deny)) => Some(Kind::Deny),
+        (one, other) => one.or(other),
+    }
+}
+
+/// An addition as a provision of its own. A permission keeps the criteria of the outer one, save those it names itself;
+/// a dissent stands by its own criteria alone: of two ways to read it, each time the one that discloses less.
+fn addition(outer: &Value, inner: &Value, kind: Kind) -> Value {
+    let mut whole = inner.clone();
+    if let (Kind::Permit, Some(of_outer), Some(of_whole)) = (kind, outer.as_object(), whole.as_object_mut()) {
+        for (name, criterion) in of_outer.iter().filter(|(name, _)| *name != "provision") {
+            of_whole.entry(name.clone()).or_insert_with(|| criterion.clone());
+        }
+    }
+    whole
 }
 
 fn nested(provision: &Value) -> Result<&[Value], Malformed> {
@@ -175,6 +201,14 @@ fn given_later(consent: &Value, now: Timestamp) -> bool {
             None => true,
         },
     }
+}
+
+/// When the Consent was given, for telling which of several was given last: a dissent whose date is absent or cannot be
+/// read counts as the last, a permission as the first.
+pub(crate) fn given(consent: &Value, said: Say) -> Timestamp {
+    let unknown = if said == Say::Permit { Timestamp::MIN } else { Timestamp::MAX };
+    let date = consent.get("dateTime").and_then(Value::as_str).and_then(period::interval);
+    date.map_or(unknown, |(start, _)| start)
 }
 
 /// Whether the review of this Consent is overdue: extension `review-due` with a day that has gone, or is unreadable.

@@ -10,6 +10,7 @@ use super::matching::Asked;
 use crate::fhir::systems;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const SCOPE: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
 const ACTION: &str = "http://terminology.hl7.org/CodeSystem/consentaction";
@@ -91,7 +92,7 @@ fn what_cannot_be_understood_denies() {
         ("provision", json!("permit")),
         ("provision", json!({"type": "perhaps"})),
         ("provision", json!({"type": "permit", "provision": {"type": "deny"}})),
-        ("provision", json!({"type": "permit", "provision": [{"type": "permit"}]})),
+        ("provision", json!({"type": "permit", "provision": [{"type": "both"}]})),
         ("provision", Value::Null),
         ("provision", json!({})),
         ("modifierExtension", json!([{"url": "https://x.example"}])),
@@ -155,8 +156,8 @@ fn criteria_narrow_a_provision() {
         (json!({"code": [{"coding": [coding(systems::SNOMED, "707087005")]}]}), Say::Deny),
         (json!({"code": [{"coding": [coding(systems::SNOMED, "1")]}]}), Say::Silent),
         (json!({"securityLabel": [coding(systems::CONFIDENTIALITY, "R")]}), Say::Deny),
-        (json!({"securityLabel": [coding(systems::CONFIDENTIALITY, "V")]}), Say::Deny),
-        (json!({"securityLabel": [coding(systems::CONFIDENTIALITY, "N")]}), Say::Silent),
+        (json!({"securityLabel": [coding(systems::CONFIDENTIALITY, "V")]}), Say::Silent),
+        (json!({"securityLabel": [coding(systems::CONFIDENTIALITY, "N")]}), Say::Deny),
         (json!({"securityLabel": [coding(systems::ACT_CODE, "SDV")]}), Say::Deny),
         (json!({"securityLabel": [coding(systems::ACT_CODE, "HIV")]}), Say::Silent),
         (json!({"dataPeriod": {"start": "2026-10-01", "end": "2026-10-31"}}), Say::Deny),
@@ -219,12 +220,43 @@ fn criteria() -> Vec<(&'static str, Value, u8)> {
     ]
 }
 
-/// A provision of the model: what is known of its criteria, and its exceptions.
+/// A provision of the model: what is known of its criteria, its exceptions, and additions of its own type.
 #[derive(Clone)]
 struct Model {
     written: Value,
-    known: Vec<u8>,
+    known: BTreeMap<&'static str, u8>,
     exceptions: Vec<Model>,
+    additions: Vec<Model>,
+}
+
+impl Model {
+    fn knows(&self, answer: u8) -> bool {
+        self.known.values().any(|known| *known == answer)
+    }
+
+    /// The provision, and each addition as a provision of its own beside it: a permission with the criteria of the
+    /// outer one that it does not name itself.
+    fn beside(&self, permits: bool) -> Vec<Model> {
+        let mut all = vec![Model { additions: Vec::new(), ..self.clone() }];
+        for addition in &self.additions {
+            let mut whole = addition.clone();
+            if permits {
+                whole.known = self.known.clone();
+                whole.known.extend(addition.known.clone());
+            }
+            all.extend(whole.beside(permits));
+        }
+        all
+    }
+
+    /// The same with every addition in its place beside the provision that it was written in.
+    fn spread(&self, permits: bool) -> Vec<Model> {
+        let mut all = self.beside(permits);
+        for model in &mut all {
+            model.exceptions = model.exceptions.iter().flat_map(|inner| inner.spread(!permits)).collect();
+        }
+        all
+    }
 }
 
 /// The independent evaluator. A rule is the path of provisions to it; it holds when every provision on the path does.
@@ -243,10 +275,13 @@ fn independent(root: &Model, root_permits: bool) -> Say {
             collect(exception, path.clone(), !permits, paths);
         }
     }
-    collect(root, Vec::new(), root_permits, &mut paths);
+    let roots = root.spread(root_permits);
+    for root in &roots {
+        collect(root, Vec::new(), root_permits, &mut paths);
+    }
     // Whether a provision holds: every criterion does; in doubt, as its own type would have it.
     let holds = |model: &Model, permits: bool| {
-        if model.known.contains(&0) { false } else { !(model.known.contains(&2) && permits) }
+        if model.knows(0) { false } else { !(model.knows(2) && permits) }
     };
     let applying: Vec<&(Vec<&Model>, bool)> = paths
         .iter()
@@ -261,7 +296,7 @@ fn independent(root: &Model, root_permits: bool) -> Say {
         })
     });
     let verdicts: Vec<bool> = speaking.by_ref().map(|(_, permits)| *permits).collect();
-    let in_doubt = !root.known.contains(&0) && root.known.contains(&2);
+    let in_doubt = !root.knows(0) && root.knows(2);
     match (verdicts.is_empty(), verdicts.iter().all(|permits| *permits)) {
         (true, _) => Say::Silent,
         (false, true) if in_doubt => Say::Silent,
@@ -284,25 +319,27 @@ impl Dice {
 
 fn provision(dice: &mut Dice, criteria: &[(&'static str, Value, u8)], permits: bool, depth: usize) -> Model {
     let mut written = json!({"type": if permits { "permit" } else { "deny" }});
-    let mut known = Vec::new();
+    let mut known = BTreeMap::new();
     for _ in 0..dice.roll(3) {
         let (name, value, answer) = &criteria[dice.roll(criteria.len())];
         if *name != "none" && written.get(*name).is_none() {
             written[*name] = value.clone();
-            known.push(*answer);
+            known.insert(*name, *answer);
         }
     }
-    let mut exceptions = Vec::new();
+    let (mut exceptions, mut additions, mut list) = (Vec::new(), Vec::new(), Vec::new());
     if depth < 3 {
         for _ in 0..dice.roll(3) {
-            exceptions.push(provision(dice, criteria, !permits, depth + 1));
+            let adds = dice.roll(4) == 0;
+            let inner = provision(dice, criteria, permits == adds, depth + 1);
+            list.push(inner.written.clone());
+            if adds { additions.push(inner) } else { exceptions.push(inner) }
         }
     }
-    if !exceptions.is_empty() {
-        let list: Vec<Value> = exceptions.iter().map(|model| model.written.clone()).collect();
+    if !list.is_empty() {
         written["provision"] = Value::Array(list);
     }
-    Model { written, known, exceptions }
+    Model { written, known, exceptions, additions }
 }
 
 #[test]
@@ -332,18 +369,19 @@ fn every_single_criterion_under_every_type_and_exception_agrees() {
         for outer in &criteria {
             for inner in &criteria {
                 for innermost in &criteria {
-                    let of = |criterion: &(&str, Value, u8), permits: bool, exceptions: Vec<Model>| {
-                        let mut written = json!({"type": if permits { "permit" } else { "deny" }});
-                        let mut known = Vec::new();
-                        if criterion.0 != "none" {
-                            written[criterion.0] = criterion.1.clone();
-                            known.push(criterion.2);
-                        }
-                        if !exceptions.is_empty() {
-                            written["provision"] = exceptions.iter().map(|m| m.written.clone()).collect();
-                        }
-                        Model { written, known, exceptions }
-                    };
+                    let of =
+                        |criterion: &(&'static str, Value, u8), permits: bool, exceptions: Vec<Model>| {
+                            let mut written = json!({"type": if permits { "permit" } else { "deny" }});
+                            let mut known = BTreeMap::new();
+                            if criterion.0 != "none" {
+                                written[criterion.0] = criterion.1.clone();
+                                known.insert(criterion.0, criterion.2);
+                            }
+                            if !exceptions.is_empty() {
+                                written["provision"] = exceptions.iter().map(|m| m.written.clone()).collect();
+                            }
+                            Model { written, known, exceptions, additions: Vec::new() }
+                        };
                     let model =
                         of(outer, permits, vec![of(inner, !permits, vec![of(innermost, permits, vec![])])]);
                     let expected = independent(&model, permits);

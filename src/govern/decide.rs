@@ -1,6 +1,6 @@
 //! `decide`: pure, total, default deny; an error is a deny.
 
-use super::agreement::{AgreementStatus, ConsentRule};
+use super::agreement::{AgreementStatus, ConsentConflict, ConsentRule};
 use super::consent::{self, Say};
 use super::decision::{ConsentReference, Decision, Outcome, PolicyReference, Reason, ReasonCode};
 use super::facts::{Facts, Reading};
@@ -253,24 +253,31 @@ fn consents(
         confidentiality: reading.confidentiality.or(Some(term::assumed(reading.tier))),
         now,
     };
-    let (mut permits, mut denies) = (false, false);
+    let mut speaking = Vec::new();
     for stored in facts.consents {
-        let said = consent::evaluate(stored.resource, &asked);
-        if said == Say::Foreign {
-            return Err(ReasonCode::EvaluationError.into());
+        match consent::evaluate(stored.resource, &asked) {
+            Say::Foreign => return Err(ReasonCode::EvaluationError.into()),
+            Say::Silent => {}
+            said => speaking.push((stored, said, consent::given(stored.resource, said))),
         }
-        let overdue = said != Say::Silent && consent::review_overdue(stored.resource, now);
-        denies |= said == Say::Deny || (overdue && term.overdue_consent_withholds);
-        permits |= said == Say::Permit && !(overdue && term.overdue_consent_withholds);
-        if said != Say::Silent {
-            decision.consents.push(ConsentReference {
-                id: stored.id.to_owned(),
-                version: stored.version,
-                said,
-                overridden: false,
-                review_overdue: overdue,
-            });
-        }
+    }
+    let last = speaking.iter().map(|(_, _, given)| *given).max();
+    let (mut permits, mut denies) = (false, false);
+    for (stored, said, given) in speaking {
+        let superseded =
+            term.written.consent_conflict == ConsentConflict::Newest && last.is_some_and(|last| given < last);
+        let overdue = consent::review_overdue(stored.resource, now);
+        let doubted = overdue && term.overdue_consent_withholds;
+        denies |= !superseded && (said == Say::Deny || doubted);
+        permits |= !superseded && said == Say::Permit && !doubted;
+        decision.consents.push(ConsentReference {
+            id: stored.id.to_owned(),
+            version: stored.version,
+            said,
+            overridden: false,
+            superseded,
+            review_overdue: overdue,
+        });
     }
     if denies {
         let overriding = (term.consent == ConsentRule::StatutoryOverride)
@@ -284,7 +291,7 @@ fn consents(
             return Err(ReasonCode::ConsentDissent.into());
         }
         decision.break_glass |= overriding.is_none();
-        for consent in &mut decision.consents {
+        for consent in decision.consents.iter_mut().filter(|consent| !consent.superseded) {
             consent.overridden = consent.said == Say::Deny || consent.review_overdue;
         }
         decision.overrode_dissent = overriding;

@@ -167,6 +167,8 @@ pub struct ConsentReference {
     pub said: super::consent::Say,
     /// Whether its dissent was overridden by a statutory basis.
     pub overridden: bool,
+    /// Whether a Consent given later counts instead, where the agreement says so.
+    pub superseded: bool,
     /// Whether its review is overdue.
     pub review_overdue: bool,
 }

@@ -158,6 +158,14 @@ pub(crate) fn is_handling_or_refrain(code: &str) -> bool {
     code == NO_PATIENT || is_handling(code)
 }
 
+/// Whether the code is a security label that the gateway knows, of whatever kind.
+pub(crate) fn is_known(code: &str) -> bool {
+    Confidentiality::parse(code).is_some()
+        || is_sensitivity(code)
+        || is_handling_or_refrain(code)
+        || LOCAL_SENSITIVITIES.contains(&code)
+}
+
 fn is_local(system: &str) -> bool {
     system.strip_prefix(systems::base()) == Some("/CodeSystem/sensitivity")
 }

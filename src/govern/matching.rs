@@ -57,8 +57,8 @@ const NAMES: &[&str] = &[
     "extension",
 ];
 
-/// Whether every criterion of the provision matches.
-pub(crate) fn matches(provision: &Value, asked: &Asked) -> Match {
+/// Whether every criterion of the provision, which denies or permits, matches.
+pub(crate) fn matches(provision: &Value, denies: bool, asked: &Asked) -> Match {
     let Some(members) = provision.as_object() else { return Unknown };
     let mut result = Yes;
     for (name, value) in members {
@@ -67,7 +67,7 @@ pub(crate) fn matches(provision: &Value, asked: &Asked) -> Match {
             "dataPeriod" => data_in_period(value, asked),
             "actor" => any(value, |item| actor(item, asked)),
             "action" => any(value, |item| action(item, asked)),
-            "securityLabel" => any(value, |item| label(item, asked)),
+            "securityLabel" => any(value, |item| label(item, denies, asked)),
             "purpose" => any(value, |item| purpose_of(item, asked)),
             "class" => any(value, |item| class(item, asked)),
             "code" => any(value, |item| code(item, asked)),
@@ -183,12 +183,14 @@ fn action(item: &Value, asked: &Asked) -> Match {
     result
 }
 
-/// Core: a confidentiality label covers that level and lower; other labels cover what they include.
-fn label(item: &Value, asked: &Asked) -> Match {
+/// A confidentiality label in a permission covers that level and lower, as core says of it; in a dissent that level and
+/// higher, as Privacy Consent on FHIR reads it ("normal, but not restricted"): who denies what is restricted denies
+/// what is very restricted too. Other labels cover what they include.
+fn label(item: &Value, denies: bool, asked: &Asked) -> Match {
     let code = item.get("code").and_then(Value::as_str).unwrap_or_default();
     match item.get("system").and_then(Value::as_str) {
         Some(systems::CONFIDENTIALITY) => match (Confidentiality::parse(code), asked.confidentiality) {
-            (Some(covered), Some(actual)) => Match::of(actual <= covered),
+            (Some(named), Some(actual)) => Match::of(if denies { actual >= named } else { actual <= named }),
             _ => Unknown,
         },
         Some(systems::ACT_CODE) if labels::is_sensitivity(code) => {

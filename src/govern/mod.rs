@@ -37,6 +37,10 @@ pub mod tier;
 #[cfg(test)]
 mod consent_tests;
 #[cfg(test)]
+mod obligation_tests;
+#[cfg(test)]
+mod pcf_tests;
+#[cfg(test)]
 mod rule_tests;
 #[cfg(test)]
 mod tests;

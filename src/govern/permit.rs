@@ -1,10 +1,10 @@
 //! The proof that a decision permitted: only [`decide`](super::decide()) can make a [`Permit`].
 
-use super::agreement::Onward;
+use super::agreement::{Location, Onward};
 use super::dataset::Dataset;
 use super::facts::{Facts, Reading};
 use super::policy::{CompiledTerm, Policy};
-use super::release;
+use super::release::{self, Place};
 use super::request::{Action, Request};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -70,7 +70,8 @@ pub struct Released {
     pub resource: Value,
     /// Whether anything was left out or masked.
     pub redacted: bool,
-    /// What was applied, by stable names: `minimum-dataset`, `masked`, `location-withheld`, `no-onward-sharing`.
+    /// What was applied, by stable names: `minimum-dataset`, `masked`, `location-withheld`, `location-generalised`,
+    /// `no-onward-sharing`.
     pub obligations: Vec<&'static str>,
     /// Notices that must accompany the copy, such as that of 42 CFR Part 2.
     pub notices: Vec<String>,
@@ -146,7 +147,7 @@ impl Permit {
     }
 
     /// What will be applied to a copy, by stable names: `minimum-dataset`, `masked`, `location-withheld`,
-    /// `no-onward-sharing`. A release may find that there is nothing to leave out.
+    /// `location-generalised`, `no-onward-sharing`. A release may find that there is nothing to leave out.
     pub fn obligations(&self) -> Vec<&'static str> {
         let Grant::Term(term) = &self.grant else { return Vec::new() };
         let mut found = Vec::new();
@@ -158,6 +159,8 @@ impl Permit {
         }
         if self.withhold_location {
             found.push("location-withheld");
+        } else if term.location == Location::General {
+            found.push("location-generalised");
         }
         if term.written.onward_sharing == Onward::No {
             found.push("no-onward-sharing");
@@ -206,7 +209,12 @@ impl Permit {
         let dataset = term.datasets.get(&self.resource_type).unwrap_or(&nothing);
         let masks = term.masks.get(&self.resource_type).map(Vec::as_slice).unwrap_or_default();
         let no_onward = term.written.onward_sharing == Onward::No;
-        let mut released = release::apply(facts.resource, dataset, masks, self.withhold_location, no_onward)?;
+        let place = match (self.withhold_location, term.location) {
+            (true, _) => Place::Withheld,
+            (false, Location::General) => Place::General,
+            (false, Location::Exact) => Place::Exact,
+        };
+        let mut released = release::apply(facts.resource, dataset, masks, place, no_onward)?;
         released.notices = self.notices.clone();
         released.response_time = term.written.response_time.clone();
         Ok(released)

@@ -1,6 +1,6 @@
 //! Agreements and partners, read, checked and compiled into what `decide` works on.
 
-use super::agreement::{Agreement, AgreementStatus, ConsentRule, Term};
+use super::agreement::{Agreement, AgreementStatus, ConsentRule, Location, Term};
 use super::basis::{BasisKind, Register};
 use super::check;
 use super::dataset::Dataset;
@@ -107,6 +107,7 @@ pub(crate) struct CompiledTerm {
     pub overdue_consent_withholds: bool,
     pub datasets: BTreeMap<String, Dataset>,
     pub masks: BTreeMap<String, Vec<Vec<String>>>,
+    pub location: Location,
     pub written: Term,
 }
 

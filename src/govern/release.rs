@@ -40,6 +40,19 @@ fn locates(name: &str) -> bool {
     )
 }
 
+/// Whether a reference, relative or absolute, names a Location.
+fn names_place(reference: &Value) -> bool {
+    reference.as_str().is_some_and(|text| text.split('/').any(|part| part == "Location"))
+}
+
+/// How much of where somebody is a copy may tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Exact,
+    General,
+    Withheld,
+}
+
 /// Makes the copy: what `dataset` does not name goes, what `masks` name is masked, and for patients whose location
 /// is withheld everything that could tell it goes too. Narrative goes as soon as anything else does: it could repeat
 /// it. The copy is labelled `REDACTED` (security) and `SUBSETTED` (tag), and `NORDSCLCD` when it may not go further.
@@ -47,7 +60,7 @@ pub(crate) fn apply(
     resource: &Value,
     dataset: &Dataset,
     masks: &[Vec<String>],
-    withhold_location: bool,
+    place: Place,
     no_onward: bool,
 ) -> Result<Released, ReleaseError> {
     let mut obligations = Vec::new();
@@ -66,7 +79,14 @@ pub(crate) fn apply(
     if masked {
         obligations.push("masked");
     }
-    if withhold_location {
+    if place == Place::General {
+        let mut changed = false;
+        generalise(&mut copy, &mut changed);
+        if changed {
+            obligations.push("location-generalised");
+        }
+    }
+    if place == Place::Withheld {
         let mut removed = false;
         withhold(&mut copy, &mut removed);
         removed |= withhold_text(&mut copy);
@@ -208,7 +228,9 @@ fn mask(members: &mut Map<String, Value>, path: &[String]) -> bool {
 fn withhold(members: &mut Map<String, Value>, removed: &mut bool) {
     let coding = members.contains_key("code") && !members.contains_key("resourceType");
     let before = members.len();
-    members.retain(|name, _| !locates(name) || (coding && name == "display"));
+    members.retain(|name, value| {
+        (!locates(name) || (coding && name == "display")) && !(name == "reference" && names_place(value))
+    });
     *removed |= members.len() < before;
     let mut emptied = Vec::new();
     for (name, value) in members.iter_mut() {
@@ -240,6 +262,65 @@ fn withhold(members: &mut Map<String, Value>, removed: &mut bool) {
         *removed = true;
         members.shift_remove(&name);
     }
+}
+
+/// Leaves of every address, at every depth, what tells a district and no house.
+fn generalise(members: &mut Map<String, Value>, changed: &mut bool) {
+    let before = members.len();
+    members.retain(|name, _| !matches!(name.as_str(), "_address" | "_valueAddress"));
+    *changed |= members.len() < before;
+    for (name, value) in members.iter_mut() {
+        let address = matches!(name.as_str(), "address" | "valueAddress");
+        let items = match value {
+            Value::Object(_) => std::slice::from_mut(value),
+            Value::Array(items) => items.as_mut_slice(),
+            _ => continue,
+        };
+        for item in items.iter_mut().filter_map(Value::as_object_mut) {
+            if address { generalise_address(item, changed) } else { generalise(item, changed) }
+        }
+    }
+}
+
+fn generalise_address(address: &mut Map<String, Value>, changed: &mut bool) {
+    let before = address.clone();
+    address.retain(|name, _| {
+        matches!(
+            name.as_str(),
+            "use" | "type" | "city" | "district" | "state" | "country" | "period" | "postalCode"
+        )
+    });
+    let outward = address.get("postalCode").and_then(Value::as_str).and_then(outward_code).map(str::to_owned);
+    match outward {
+        Some(code) => {
+            address.insert("postalCode".into(), code.into());
+        }
+        None => {
+            address.shift_remove("postalCode");
+        }
+    }
+    if address.is_empty() {
+        *address = masked_value().as_object().cloned().unwrap_or_default();
+    }
+    *changed |= *address != before;
+}
+
+/// The first half of a postcode of the United Kingdom; nothing of any other.
+fn outward_code(postcode: &str) -> Option<&str> {
+    let postcode = postcode.trim();
+    if !postcode.is_ascii() {
+        return None;
+    }
+    let (outward, inward) = postcode.split_at_checked(postcode.len().checked_sub(3)?)?;
+    let outward = outward.trim_end();
+    let [digit, rest @ ..] = inward.as_bytes() else { return None };
+    let shaped = digit.is_ascii_digit() && rest.iter().all(u8::is_ascii_alphabetic);
+    let begins = outward.starts_with(|first: char| first.is_ascii_alphabetic());
+    (shaped
+        && begins
+        && (2..=4).contains(&outward.len())
+        && outward.bytes().all(|b| b.is_ascii_alphanumeric()))
+    .then_some(outward)
 }
 
 /// Free text of the main concept could name a place: it goes where a code says the same.
