@@ -47,7 +47,7 @@ pub fn cases() -> Vec<Case> {
     folders.into_iter().map(of).collect()
 }
 
-/// Every submission of the fixtures: the messages of a batch are submissions of their own.
+/// Every submission of the fixtures: the messages of a batch, the children of a list are submissions of their own.
 fn submissions() -> Vec<Case> {
     let mut all = Vec::new();
     for case in cases() {
@@ -56,7 +56,7 @@ fn submissions() -> Vec<Case> {
             parts.push(record);
             true
         };
-        if case.mapping.format == Format::Hl7v2
+        if matches!(case.mapping.format, Format::Hl7v2 | Format::Json)
             && split(case.payload.as_slice(), &case.mapping, &Limits::default(), &mut { records }).is_ok()
             && parts.len() > 1
         {

@@ -137,7 +137,8 @@ fn every_text_and_attribute_of_generated_documents_has_one_entry() {
 
 #[test]
 fn every_scalar_of_generated_objects_has_one_entry() {
-    run("JSON", messages() / 3, &["json-alert", "json-events", "epic-fyi", "fhir-r4"], json);
+    let mappings = ["json-alert", "json-events", "epic-fyi", "dfe-csc", "fhir-r4"];
+    run("JSON", messages() / 3, &mappings, json);
 }
 
 #[test]

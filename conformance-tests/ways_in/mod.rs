@@ -11,6 +11,7 @@ mod killed;
 mod line;
 mod makers;
 mod objects;
+mod pages;
 mod shaped;
 mod story;
 mod translation;

@@ -12,6 +12,7 @@ pub fn json(random: &mut Random, mapping: &Mapping) -> Made {
     let name = match mapping.id.as_str() {
         "json-events" => "json-events-discharge-and-housing",
         "fhir-r4" => "fhir-flag",
+        "dfe-csc" => "dfe-csc-child",
         other => other,
     };
     let text = std::fs::read_to_string(folder.join(name).join("input.json")).unwrap();

@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-const BUILT_IN: [(&str, &str); 15] = [
+const BUILT_IN: [(&str, &str); 16] = [
     ("hl7v2-adt", include_str!("../../profiles/mappings/hl7v2-adt.yaml")),
     ("json-alert", include_str!("../../profiles/mappings/json-alert.yaml")),
     ("fhir-r4", include_str!("../../profiles/mappings/fhir-r4.yaml")),
     ("json-events", include_str!("../../profiles/mappings/json-events.yaml")),
     ("epic-fyi", include_str!("../../profiles/mappings/epic-fyi.yaml")),
     ("openehr-flat", include_str!("../../profiles/mappings/openehr-flat.yaml")),
+    ("dfe-csc", include_str!("../../profiles/mappings/dfe-csc.yaml")),
     ("cin-census", include_str!("../../profiles/mappings/cin-census.yaml")),
     ("cda", include_str!("../../profiles/mappings/cda.yaml")),
     ("ssd-cp-plans", include_str!("../../profiles/mappings/ssd-cp-plans.yaml")),
@@ -180,6 +181,11 @@ impl Mappings {
             } else {
                 return None;
             }
+        } else if start.starts_with(b"[") {
+            if !says("\"la_child_id\"") {
+                return None;
+            }
+            "dfe-csc"
         } else if start.starts_with(b"{") {
             // A FHIR resource says what it is; so do the gateway's own contracts.
             if says("\"resourceType\"") {
@@ -188,6 +194,8 @@ impl Mappings {
                 "json-events"
             } else if says("\"PAT_FLAG_TYPE_C_NAME\"") {
                 "epic-fyi"
+            } else if says("\"la_child_id\"") {
+                "dfe-csc"
             } else if says("\"ctx/") {
                 "openehr-flat"
             } else {
