@@ -18,6 +18,7 @@ mod decisions;
 mod hazards;
 mod deliver;
 mod differential;
+mod documented;
 mod fhirpath;
 mod audit;
 mod hardness;

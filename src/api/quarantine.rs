@@ -99,17 +99,22 @@ pub(super) async fn resubmit(
     let caller = &authenticated.caller;
     gate.allow(caller, &[Role::Operator], "quarantine-resubmit").await?;
     let payload = gate.body(caller, &headers, body, "quarantine-resubmit").await?;
+    let reason = gate.settle(caller, "quarantine-resubmit", reason(query.as_deref().unwrap_or(""))).await?;
+    let correction = (!payload.is_empty()).then_some(Correction { payload, reason });
+    let submitted = gate.exchange.quarantine_resubmit(caller, &id, correction, Timestamp::now()).await?;
+    let status = if submitted.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(text(status, FHIR_JSON, submitted.body))
+}
+
+fn reason(query: &str) -> Result<String, ApiError> {
     let mut reason = String::new();
-    for (name, value) in parameters::decode(query.as_deref().unwrap_or("")) {
+    for (name, value) in parameters::decode(query) {
         match name.as_str() {
             "reason" => reason = value,
             _ => return Err(malformed(format!("the parameter `{name}` is not known here"))),
         }
     }
-    let correction = (!payload.is_empty()).then_some(Correction { payload, reason });
-    let submitted = gate.exchange.quarantine_resubmit(caller, &id, correction, Timestamp::now()).await?;
-    let status = if submitted.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(text(status, FHIR_JSON, submitted.body))
+    Ok(reason)
 }
 
 /// `POST /quarantine/{id}/$discard` with `{"reason": "…"}`.
@@ -123,8 +128,8 @@ pub(super) async fn discard(
     let caller = &authenticated.caller;
     gate.allow(caller, &[Role::Operator], "quarantine-discard").await?;
     let bytes = gate.body(caller, &headers, body, "quarantine-discard").await?;
-    let asked: Value =
-        serde_json::from_slice(&bytes).map_err(|_| malformed("the body must be a JSON object"))?;
+    let asked = serde_json::from_slice(&bytes).map_err(|_| malformed("the body must be a JSON object"));
+    let asked: Value = gate.settle(caller, "quarantine-discard", asked).await?;
     let reason = asked.get("reason").and_then(Value::as_str).unwrap_or("");
     gate.exchange.quarantine_discard(caller, &id, reason, Timestamp::now()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

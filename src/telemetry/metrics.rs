@@ -65,5 +65,21 @@ fn describe() {
     metrics::describe_histogram!("sgw_submission_seconds", "time from a payload to its commit");
     metrics::describe_counter!("sgw_deliveries_total", "attempts to deliver a notification, by outcome");
     metrics::describe_histogram!("sgw_delivery_seconds", "time of an attempt to deliver");
-    metrics::describe_counter!("sgw_decisions_total", "decisions at intake, by outcome");
+    metrics::describe_counter!("sgw_decisions_total", "decisions at intake, by outcome and action");
+    metrics::describe_counter!(
+        "sgw_http_unauthenticated_total",
+        "HTTP requests refused without a valid credential"
+    );
+    metrics::describe_counter!("sgw_folder_files_total", "files of watched folders, by outcome");
+    metrics::describe_counter!("sgw_break_glass_total", "emergency disclosures, by organisation");
+    metrics::describe_counter!("sgw_tasks_total", "Tasks made, by code");
+    metrics::describe_counter!("sgw_witness_answers_total", "answers of witnesses, by kind");
+    metrics::describe_gauge!("sgw_agreement_days_left", "days until an agreement stops permitting");
+    metrics::describe_gauge!("sgw_open_intents", "notifications that wait to be sent");
+    metrics::describe_gauge!("sgw_dead_letters", "notifications that were given up");
+    metrics::describe_gauge!("sgw_quarantine_held", "payloads that wait in quarantine");
+    metrics::describe_gauge!("sgw_audit_leaves", "records in the audit log");
+    metrics::describe_gauge!("sgw_store_wal_bytes", "size of the write-ahead log in bytes");
+    metrics::describe_gauge!("sgw_store_commits", "commits since the start");
+    metrics::describe_gauge!("sgw_store_units", "units of work committed since the start");
 }
