@@ -158,3 +158,71 @@ fn the_corrected_contexts_are_those_of_known_extensions() {
         assert!(known.knows("StructureDefinition", &format!("{CORE}{name}")), "{name}");
     }
 }
+
+#[test]
+fn a_relative_reference_in_a_bundle_leads_somewhere() {
+    let bundle = |kind: &str, literal: &str| {
+        let mut entry = json!({"fullUrl": "http://a.example/fhir/Flag/1", "resource": {"resourceType": "Flag", "id": "1",
+            "status": "active", "code": {"text": "x"}, "subject": {"reference": literal}}});
+        if kind == "transaction" {
+            entry["request"] = json!({"method": "PUT", "url": "Flag/1"});
+        }
+        judged(&json!({"resourceType": "Bundle", "type": kind, "entry": [entry]}))
+    };
+    for kind in ["collection", "transaction"] {
+        for sound in ["Patient/1", "Patient/1/_history/2", "http://b.example/Patient/1"] {
+            assert_eq!(bundle(kind, sound), "", "{kind} {sound}");
+        }
+        for lost in ["Patient", "/Patient/1", "a/b/c", "Patient/1/_history"] {
+            assert_eq!(bundle(kind, lost), "reference-format", "{kind} {lost}");
+        }
+    }
+    assert_eq!(bundle("transaction", "Patient?identifier=x|1"), "");
+    assert_eq!(bundle("collection", "Patient?identifier=x|1"), "reference-format");
+}
+
+#[test]
+fn a_search_parameter_can_be_evaluated() {
+    let parameter = |changes: Value| {
+        let mut body = json!({"resourceType": "SearchParameter", "url": "http://a.example/sp", "name": "X", "status": "draft",
+            "description": "x", "code": "x", "base": ["Patient"], "type": "string", "expression": "Patient.name"});
+        body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        judged(&body)
+    };
+    assert_eq!(parameter(json!({})), "");
+    assert_eq!(parameter(json!({"base": ["Resource"], "expression": "Resource.id"})), "");
+    assert_eq!(parameter(json!({"expression": "Patient.name.where("})), "sp-expression");
+    assert_eq!(parameter(json!({"expression": "a b"})), "sp-expression");
+    assert_eq!(parameter(json!({"base": ["Flag"]})), "sp-expression");
+    assert_eq!(parameter(json!({"type": "composite"})), "sp-component");
+}
+
+#[test]
+fn a_map_to_a_system_that_is_not_known_is_not_judged() {
+    let map = |system: &str| {
+        judged(&json!({"resourceType": "ConceptMap", "status": "draft",
+            "targetCanonical": "http://hl7.org/fhir/ValueSet/administrative-gender",
+            "group": [{"target": system, "element": [{"code": "m", "target": [{"code": "nope", "equivalence": "equal"}]}]}]}))
+    };
+    assert_eq!(map("http://a.example/unknown"), "");
+    assert_eq!(map("http://hl7.org/fhir/administrative-gender"), "cm-code");
+}
+
+#[test]
+fn an_element_of_a_snapshot_has_a_type() {
+    let model = |kind: Value| {
+        let mut second = json!({"id": "X.a", "path": "X.a", "definition": "x", "min": 0, "max": "1",
+            "base": {"path": "X.a", "min": 0, "max": "1"}});
+        second["type"] = kind;
+        let root = json!({"id": "X", "path": "X", "definition": "x", "min": 0, "max": "*", "base": {"path": "X", "min": 0, "max": "*"}});
+        let mut body = json!({"resourceType": "StructureDefinition", "url": "http://a.example/X", "name": "X", "status": "draft",
+            "kind": "logical", "abstract": false, "type": "http://a.example/X",
+            "baseDefinition": format!("{CORE}Element"), "derivation": "specialization", "snapshot": {"element": [root, second]}});
+        if body["snapshot"]["element"][1]["type"].is_null() {
+            body["snapshot"]["element"][1].as_object_mut().unwrap().remove("type");
+        }
+        judged(&body)
+    };
+    assert!(!model(json!([{"code": "string"}])).contains("sd-type"));
+    assert!(model(Value::Null).contains("sd-type"));
+}

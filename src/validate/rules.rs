@@ -120,6 +120,7 @@ rules! {
     SD_VALUE "sd-value" "business-rule" "elementdefinition.html#ElementDefinition.fixed_x_" "a fixed value or pattern is of the element's type";
     SD_SLICING "sd-slicing" "business-rule" "structuredefinition.html" "the slicing of a differential suits its base";
     SD_SNAPSHOT "sd-snapshot" "business-rule" "structuredefinition.html" "a snapshot can be generated from the differential";
+    SD_TYPE "sd-type" "business-rule" "elementdefinition.html#ElementDefinition.type" "an element of a snapshot has a type, or the content of another element";
     SD_TYPE_PROFILE "sd-type-profile" "business-rule" "elementdefinition.html#ElementDefinition.type.profile" "a profile on a type is for that type";
     SD_EXPRESSION "sd-expression" "business-rule" "structuredefinition.html" "an invariant's expression is FHIRPath";
     VS_SYSTEM "vs-system" "business-rule" "valueset.html" "the system of an include is the absolute URI of a code system, without a version";
@@ -127,6 +128,8 @@ rules! {
     CS_PROPERTY "cs-property" "business-rule" "codesystem.html#properties" "the properties of a code system agree with their definitions";
     CS_CONCEPT "cs-concept" "business-rule" "codesystem.html" "the concepts of a code system are unique and counted";
     CM_CODE "cm-code" "code-invalid" "conceptmap.html" "the codes of a concept map are in its source and target";
+    SP_EXPRESSION "sp-expression" "business-rule" "searchparameter.html" "the expression of a search parameter is FHIRPath, and begins with a type it is for";
+    SP_COMPONENT "sp-component" "business-rule" "searchparameter.html" "a composite search parameter has two components or more";
     OD_PARAMETER "od-parameter" "business-rule" "operationdefinition.html" "the parameters of an operation agree with its profiles";
     Q_ITEM "q-item" "business-rule" "questionnaire.html" "the items of a questionnaire are consistent";
     QR_ITEM "qr-item" "business-rule" "questionnaireresponse.html" "the items and answers of a response are those of its questionnaire";

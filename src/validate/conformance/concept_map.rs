@@ -32,9 +32,14 @@ fn mapped(walk: &mut Walk<'_>, holder: NodeId, system: Option<&str>, set: Option
     let core = walk.core;
     let Some(node) = tree.child(holder, "code") else { return };
     let (Some(system), Some(code)) = (system, tree.value(node)) else { return };
-    if let Membership::No(why) = core.definitions.has_code(system, code) {
-        walk.error(rules::CM_CODE, node, || format!("the {side} code is not one of `{system}`: {why}"));
-        return;
+    match core.definitions.has_code(system, code) {
+        Membership::No(why) => {
+            walk.error(rules::CM_CODE, node, || format!("the {side} code is not one of `{system}`: {why}"));
+            return;
+        }
+        // Of a code system that is not known nothing is said.
+        Membership::Unknown(_) => return,
+        Membership::Yes => {}
     }
     if let Some(set) = set
         && let Membership::No(why) = set.member(Some(system), None, code)

@@ -5,6 +5,7 @@ mod concept_map;
 mod operation;
 mod questionnaire;
 mod response;
+mod search_parameter;
 mod structure;
 mod value_set;
 
@@ -62,6 +63,7 @@ pub(super) fn check(walk: &mut Walk<'_>, node: NodeId, type_name: &str) {
         "ConceptMap" => concept_map::check(walk, node),
         "StructureDefinition" => structure::check(walk, node),
         "OperationDefinition" => operation::check(walk, node),
+        "SearchParameter" => search_parameter::check(walk, node),
         "Questionnaire" => questionnaire::check(walk, node),
         "QuestionnaireResponse" => response::check(walk, node),
         _ => {}

@@ -16,11 +16,15 @@ pub(super) fn check(walk: &mut Walk<'_>, node: NodeId) {
     let tree = walk.tree;
     let type_name = tree.child_value(node, "type").unwrap_or("");
     let type_name = type_name.rsplit('/').next().unwrap_or(type_name);
-    for view in ["differential", "snapshot"] {
-        let Some(view) = tree.child(node, view) else { continue };
+    for name in ["differential", "snapshot"] {
+        let snapshot = name == "snapshot";
+        let Some(view) = tree.child(node, name) else { continue };
         let elements: Vec<NodeId> = tree.named(view, "element").collect();
         for (index, element) in elements.iter().enumerate() {
             types(walk, *element);
+            if index > 0 && snapshot {
+                typed(walk, *element);
+            }
             bound(walk, *element);
             expressions(walk, *element);
             let following = elements.get(index + 1..).unwrap_or(&[]);
@@ -57,6 +61,16 @@ fn kinds(walk: &mut Walk<'_>, node: NodeId, type_name: &str) {
     let written = tree.child_value(node, "type").unwrap_or("");
     if kind == "logical" && !is_absolute(written) && definitions.model(written).is_none() {
         walk.error(rules::SD_KIND, node, || "the type of a logical model is an absolute URI".into());
+    }
+}
+
+/// An element of a snapshot, other than its root, has a type or the content of another element.
+fn typed(walk: &mut Walk<'_>, element: NodeId) {
+    let tree = walk.tree;
+    if tree.child(element, "type").is_none() && tree.child(element, "contentReference").is_none() {
+        walk.error(rules::SD_TYPE, element, || {
+            "the element has neither a type nor the content of another element".into()
+        });
     }
 }
 

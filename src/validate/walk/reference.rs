@@ -156,6 +156,12 @@ impl Walk<'_> {
             return;
         }
         let absolute = references::is_absolute(literal);
+        if !absolute && self.is_lost(node, literal) {
+            self.error(rules::REFERENCE_FORMAT, node, || {
+                "a relative reference in a bundle is of the form `Type/id`, or in a batch or transaction a search".into()
+            });
+            return;
+        }
         if !absolute && !literal.starts_with(['#', '/']) && references::type_of(literal, self.core).is_none()
         {
             let bare = literal.split(['?', '#']).next().unwrap_or(literal);
@@ -167,6 +173,25 @@ impl Walk<'_> {
                 "the relative reference is not of the form `Type/id`".into()
             });
         }
+    }
+
+    /// Whether a relative reference in the entry of a bundle can lead nowhere: it is neither `Type/id`, with or
+    /// without a version, nor a search that a batch or transaction makes
+    /// (<https://hl7.org/fhir/R4/bundle.html#references>).
+    fn is_lost(&self, node: NodeId, literal: &str) -> bool {
+        let tree = self.tree;
+        let Some((entry, bundle)) = references::entry_of(tree, node) else { return false };
+        if literal.starts_with('#') || tree.child_value(entry, "fullUrl").is_none() {
+            return false;
+        }
+        let searches = matches!(tree.child_value(bundle, "type"), Some("transaction" | "batch"));
+        if searches && let Some((name, query)) = literal.split_once('?') {
+            return !self.core.definitions.is_resource_type(name)
+                || !query
+                    .split('&')
+                    .all(|part| part.split_once('=').is_some_and(|(_, value)| !value.is_empty()));
+        }
+        !matches!(literal.split('/').count(), 2 | 4)
     }
 
     /// The type of the target must be one of those that the definition allows.
