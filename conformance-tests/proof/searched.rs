@@ -138,6 +138,31 @@ fn theirs() -> Value {
 }
 
 #[tokio::test]
+async fn an_audit_event_of_stu3_is_taken_as_one_of_r4() {
+    let gateway = TestGateway::new().await;
+    let older = json!({"resourceType": "AuditEvent",
+        "type": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "110107"},
+        "action": "C", "recorded": "2026-11-21T09:00:00Z", "outcome": "0",
+        "agent": [{"requestor": true, "userId": {"value": "nurse-3"}, "role": [{"text": "Nurse"}],
+            "reference": {"display": "A nurse"}}],
+        "source": {"identifier": {"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "LZZ01"}},
+        "entity": [{"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9000000009"},
+            "type": {"system": "http://hl7.org/fhir/audit-entity-type", "code": "1"},
+            "role": {"system": "http://hl7.org/fhir/object-role", "code": "1"}}]});
+    let ask = || gateway.request(http::Method::POST, "/fhir/AuditEvent").key("hub").body(older.to_string());
+    let stu3 = "application/fhir+json; fhirVersion=3.0";
+    let created = ask().header("content-type", stu3).send().await.expect(201).json;
+    assert_eq!(created["agent"][0]["who"]["identifier"]["value"], "nurse-3");
+    assert_eq!(created["source"]["observer"]["identifier"]["value"], "LZZ01");
+    assert_eq!(created["entity"][0]["what"]["identifier"]["value"], "9000000009");
+    let leaf = &gateway.audits(Some("received")).await[0];
+    assert_eq!(leaf.patient_key.as_deref(), Some("nhs:9000000009"));
+    // Other resources of STU3 go where there is a mapping and a ledger.
+    let flag = gateway.request(http::Method::POST, "/fhir/Flag").key("scr").header("content-type", stu3);
+    flag.body("{}").send().await.expect(415);
+}
+
+#[tokio::test]
 async fn an_audit_event_of_a_registered_party_becomes_a_leaf_with_its_sender() {
     let gateway = TestGateway::new().await;
     let created = gateway.post("hub", "/fhir/AuditEvent", FHIR, theirs().to_string()).await.expect(201);

@@ -64,6 +64,15 @@ fn parameters(headers: &HeaderMap) -> (Option<String>, Option<String>) {
 
 /// Checks that a body is FHIR R4 in JSON and UTF-8.
 pub fn require_fhir(headers: &HeaderMap) -> Result<(), ApiError> {
+    require_version(headers, &["4.0", "4.0.1"])
+}
+
+/// Checks that a body is FHIR R4 or STU3 in JSON and UTF-8.
+pub fn require_fhir_or_stu3(headers: &HeaderMap) -> Result<(), ApiError> {
+    require_version(headers, &["4.0", "4.0.1", "3.0", "3.0.1", "3.0.2"])
+}
+
+fn require_version(headers: &HeaderMap, known: &[&str]) -> Result<(), ApiError> {
     let refused = Err(ApiError::MediaType { expected: "application/fhir+json" });
     if !matches!(media_type(headers).as_str(), "application/fhir+json" | "application/json" | "text/json") {
         return refused;
@@ -72,7 +81,7 @@ pub fn require_fhir(headers: &HeaderMap) -> Result<(), ApiError> {
     if charset.is_some_and(|charset| charset != "utf-8" && charset != "us-ascii") {
         return refused;
     }
-    if version.is_some_and(|version| version != "4.0" && version != "4.0.1") {
+    if version.is_some_and(|version| !known.contains(&version.as_str())) {
         return Err(ApiError::MediaType { expected: "application/fhir+json; fhirVersion=4.0" });
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::answer::{ApiError, FHIR_JSON, fhir, text};
 use super::audit_events;
-use super::body::{require_acceptable, require_fhir};
+use super::body::{require_acceptable, require_fhir, require_fhir_or_stu3};
 use super::gate::{Authenticated, Gate};
 use super::parameters::{self, Pairs, Return};
 use super::shapes;
@@ -33,7 +33,12 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
-    let asked = Asked { operation: "create", query: query.as_deref(), headers: &headers };
+    // What older systems record is STU3.
+    let media: fn(&HeaderMap) -> Result<(), ApiError> = match resource_type.as_str() {
+        "AuditEvent" => require_fhir_or_stu3,
+        _ => require_fhir,
+    };
+    let asked = Asked { operation: "create", query: query.as_deref(), headers: &headers, media };
     let result = async {
         let roles = audit_events::creators(&resource_type);
         let (condition, bytes, now) =
@@ -63,7 +68,8 @@ pub(super) async fn update(
     body: Body,
 ) -> Result<Response, ApiError> {
     let caller = &authenticated.caller;
-    let asked = Asked { operation: "update", query: query.as_deref(), headers: &headers };
+    let asked =
+        Asked { operation: "update", query: query.as_deref(), headers: &headers, media: require_fhir };
     let result = async {
         let roles: &[Role] = match resource_type.as_str() {
             "Subscription" => &[Role::Subscriber],
@@ -86,6 +92,8 @@ struct Asked<'a> {
     operation: &'static str,
     query: Option<&'a str>,
     headers: &'a HeaderMap,
+    /// Which media types are taken.
+    media: fn(&HeaderMap) -> Result<(), ApiError>,
 }
 
 impl Asked<'_> {
@@ -101,7 +109,7 @@ impl Asked<'_> {
     ) -> Result<(Condition, Bytes, Timestamp), ApiError> {
         gate.allow(caller, roles, self.operation).await?;
         require_acceptable(self.headers, self.query)?;
-        require_fhir(self.headers)?;
+        (self.media)(self.headers)?;
         let condition = condition(self.headers)?;
         let bytes = gate.body(caller, self.headers, body, self.operation).await?;
         Ok((condition, bytes, Timestamp::now()))

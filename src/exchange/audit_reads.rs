@@ -5,7 +5,7 @@ use super::audit_search::{AuditSearch, CURSOR};
 use super::refusal::Refusal;
 use super::writes::Written;
 use crate::audit::{self, Act, Change, Party, Target};
-use crate::convert::identity;
+use crate::convert::{identity, stu3};
 use crate::govern::Caller;
 use crate::oversight::Access;
 use crate::store::{AuditQuery, SharedStore, StoreError, Work};
@@ -132,7 +132,11 @@ impl Exchange {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Written, Refusal> {
-        let event = self.read_body("AuditEvent", body)?;
+        let mut event = self.read_body("AuditEvent", body)?;
+        // What older systems record is STU3; only a Consent can be unclear there.
+        if let Some(members) = event.as_object_mut() {
+            stu3::to_r4(members).map_err(|text| Refusal::Malformed { text: text.to_owned() })?;
+        }
         let mut plain = event.clone();
         if let Some(meta) = plain.get_mut("meta").and_then(Value::as_object_mut) {
             meta.remove("profile");
