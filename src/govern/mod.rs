@@ -37,11 +37,17 @@ pub mod tier;
 #[cfg(test)]
 mod consent_tests;
 #[cfg(test)]
+mod matching_tests;
+#[cfg(test)]
 mod obligation_tests;
 #[cfg(test)]
 mod pcf_tests;
 #[cfg(test)]
+mod release_tests;
+#[cfg(test)]
 mod rule_tests;
+#[cfg(test)]
+mod term_tests;
 #[cfg(test)]
 mod tests;
 

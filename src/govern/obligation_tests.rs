@@ -13,7 +13,7 @@ fn policy(text: &str) -> Result<Policy, Vec<super::PolicyError>> {
     Policy::from_documents(&[("one.yaml".to_owned(), text.to_owned())], partners)
 }
 
-fn to_ed<'a>(policy: &'a Policy, resource: &Value, consents: &[StoredConsent]) -> Decision {
+fn to_ed(policy: &Policy, resource: &Value, consents: &[StoredConsent]) -> Decision {
     decide(policy, &Request::notify(policy.partner("ed").unwrap()), &facts(resource, consents), now())
 }
 
