@@ -326,6 +326,11 @@ fn a_faulty_agreement_is_refused_with_file_line_and_rule() {
         assert!(found.text.contains(named), "{rule}: {found}");
         assert!(found.file == "ed.yaml" && found.line.is_some(), "{rule}: {found}");
     }
+    let misspelt = ed.replacen("    purposes:", "    purpose:", 1);
+    assert_ne!(misspelt, ed);
+    let errors = Policy::from_documents(&[("ed.yaml".into(), misspelt)], Vec::new()).unwrap_err();
+    let told = "unknown name `purpose`; did you mean `purposes`?";
+    assert!(errors.iter().any(|error| error.text == told && error.line.is_some()), "{errors:?}");
     let twice =
         [("a.yaml".to_owned(), ed.to_owned()), ("b.yaml".to_owned(), ed.replace("eastmoor-ed", "again"))];
     let errors = Policy::from_documents(&twice, Vec::new()).unwrap_err();

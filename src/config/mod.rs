@@ -10,9 +10,10 @@ mod reading;
 mod registry;
 pub mod signed;
 
+pub use crate::document::{nearest, unknown_name};
 pub use deployment::Deployment;
 pub use fault::{ConfigError, Fault};
-pub use reading::{ReadError, nearest, read, unknown_name};
+pub use reading::{ReadError, read};
 pub use registry::{Organisation, Registry, SourceEntry};
 
 use crate::api::folder::settings::FolderSettings;

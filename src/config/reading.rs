@@ -1,6 +1,6 @@
 //! From a settings tree to settings structs, with errors that say where, what, and which name was probably meant.
 
-use crate::document::{Entry, Kind, Node, Place, SyntaxError};
+use crate::document::{Entry, Kind, Node, Place, SyntaxError, unknown_name};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor,
@@ -67,24 +67,6 @@ impl de::Error for ReadError {
     fn missing_field(field: &'static str) -> ReadError {
         ReadError::custom(format!("the setting `{field}` is missing"))
     }
-}
-
-/// The sentence for a name that is not known: with the nearest known one, or all of them if none is near.
-pub fn unknown_name(what: &str, name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
-        Some(near) => format!("unknown {what} `{name}`; did you mean `{near}`?"),
-        None => format!("unknown {what} `{name}`; known: {}", known.join(", ")),
-    }
-}
-
-/// The known name nearest to this one, if any is near enough to be what was meant.
-pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), *candidate))
-        .filter(|(likeness, _)| *likeness >= 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// Reads a whole tree as settings.

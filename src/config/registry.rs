@@ -1,11 +1,10 @@
 //! The registry file: organisations, sources, partners, and the credentials they hold.
 
 use super::fault::{ConfigError, Fault, text_of};
-use super::reading::{ReadError, read, unknown_name};
+use super::reading::{ReadError, read};
 use crate::api::auth::Credential;
-use crate::document::{Kind, Node, Place};
+use crate::document::{Kind, Misfit, Node, Place, Schema, unknown_name};
 use crate::govern::{Caller, Partner, Role};
-use jsonschema::error::ValidationErrorKind;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -117,49 +116,20 @@ fn refuse_faults(faults: Vec<Fault>) -> Result<(), ConfigError> {
     if faults.is_empty() { Ok(()) } else { Err(ConfigError::Faults(faults)) }
 }
 
-fn schema() -> Option<&'static (serde_json::Value, jsonschema::Validator)> {
-    static COMPILED: OnceLock<Option<(serde_json::Value, jsonschema::Validator)>> = OnceLock::new();
-    COMPILED
-        .get_or_init(|| {
-            let schema = serde_json::from_str(SCHEMA).ok()?;
-            let validator = jsonschema::validator_for(&schema).ok()?;
-            Some((schema, validator))
-        })
-        .as_ref()
+fn schema() -> Option<&'static Schema> {
+    static COMPILED: OnceLock<Option<Schema>> = OnceLock::new();
+    COMPILED.get_or_init(|| Schema::of(SCHEMA)).as_ref()
 }
 
 fn schema_faults(node: &Node, path: &Path) -> Vec<Fault> {
-    let Some((schema, validator)) = schema() else { return Vec::new() };
-    let json = node.to_json();
-    let mut faults = Vec::new();
-    for error in validator.iter_errors(&json) {
-        let pointer = error.instance_path().as_str();
-        let mut add = |place, text| {
-            faults.push(Fault { file: path.to_owned(), place, path: dotted(pointer), text });
-        };
-        match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                let siblings = error.schema_path().as_str().replace("/additionalProperties", "/properties");
-                let known: Vec<&str> = schema
-                    .pointer(&siblings)
-                    .and_then(serde_json::Value::as_object)
-                    .map(|properties| properties.keys().map(String::as_str).collect())
-                    .unwrap_or_default();
-                for name in unexpected {
-                    let place = node.place_of_key(pointer, name).unwrap_or_else(|| node.place_at(pointer));
-                    add(place, unknown_name("name", name, &known));
-                }
-            }
-            ValidationErrorKind::Enum { options } => {
-                let known: Vec<&str> =
-                    options.as_array().into_iter().flatten().filter_map(|v| v.as_str()).collect();
-                let given = error.instance().as_str().unwrap_or("").to_owned();
-                add(node.place_at(pointer), unknown_name("value", &given, &known));
-            }
-            _ => add(node.place_at(pointer), error.masked().to_string()),
-        }
-    }
-    faults
+    let misfits = schema().map(|schema| schema.misfits(node)).unwrap_or_default();
+    let fault = |Misfit { pointer, place, text }| Fault {
+        file: path.to_owned(),
+        place,
+        path: dotted(&pointer),
+        text,
+    };
+    misfits.into_iter().map(fault).collect()
 }
 
 /// `/sources/1/format` as `sources[1].format`.

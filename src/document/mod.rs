@@ -1,8 +1,11 @@
 //! Files that people write (settings, registry, mappings, agreements) as trees that remember where each value stands,
 //! whatever their syntax, so that every mistake can be shown at its line and column.
 
+mod schema;
 mod toml;
 mod yaml;
+
+pub use schema::{Misfit, Schema, nearest, unknown_name};
 
 use serde_json::{Map, Number, Value};
 

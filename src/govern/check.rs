@@ -7,22 +7,16 @@ use super::partner::Partner;
 use super::policy::{CompiledCategory, CompiledTerm, PolicyError, Refusals};
 use super::tier::{self, Tier};
 use super::{labels, purpose};
-use crate::document::Node;
-use serde_json::Value;
+use crate::document::{Misfit, Node, Schema};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::OnceLock;
 
 /// The JSON Schema of an agreement, as shipped.
 pub const SCHEMA: &str = include_str!("../../profiles/schemas/agreement.schema.json");
 
-fn schema() -> Option<&'static jsonschema::Validator> {
-    static COMPILED: OnceLock<Option<jsonschema::Validator>> = OnceLock::new();
-    COMPILED
-        .get_or_init(|| {
-            let schema: Value = serde_json::from_str(SCHEMA).ok()?;
-            jsonschema::validator_for(&schema).ok()
-        })
-        .as_ref()
+fn schema() -> Option<&'static Schema> {
+    static COMPILED: OnceLock<Option<Schema>> = OnceLock::new();
+    COMPILED.get_or_init(|| Schema::of(SCHEMA)).as_ref()
 }
 
 /// Reads one agreement and checks its shape against the schema.
@@ -37,9 +31,8 @@ pub(crate) fn read(file: &str, text: &str) -> Result<(Node, Agreement), Vec<Poli
     };
     match schema() {
         Some(schema) => {
-            for error in schema.iter_errors(&document.to_json()) {
-                let pointer = error.instance_path().to_string();
-                refusals.add(file, Some(&document), &pointer, "agreement-schema", error.to_string());
+            for Misfit { place, text, .. } in schema.misfits(&document) {
+                refusals.at(file, place, "agreement-schema", text);
             }
         }
         None => refusals.add(file, None, "", "agreement-schema", "the schema of agreements is unusable"),

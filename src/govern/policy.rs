@@ -54,6 +54,10 @@ impl Refusals {
         self.push(file, document.map(|document| document.place_at(pointer)), rule, text.into());
     }
 
+    pub fn at(&mut self, file: &str, place: Place, rule: &'static str, text: String) {
+        self.push(file, Some(place), rule, text);
+    }
+
     pub fn unreadable(&mut self, file: &str, error: &SyntaxError) {
         let known = (error.place != Place::default()).then_some(error.place);
         self.push(file, known, "yaml", error.text.clone());
