@@ -226,3 +226,39 @@ fn an_element_of_a_snapshot_has_a_type() {
     assert!(!model(json!([{"code": "string"}])).contains("sd-type"));
     assert!(model(Value::Null).contains("sd-type"));
 }
+
+#[test]
+fn elements_of_a_narrative_stand_where_xhtml_has_them() {
+    let narrative = |inner: &str| {
+        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{inner}</div>");
+        judged(&json!({"resourceType": "Patient", "text": {"status": "generated", "div": div}}))
+    };
+    for sound in [
+        "<ul> <li>x</li>\n</ul>",
+        "<ul><!-- c --><li>x</li></ul>",
+        "<table><caption>x</caption><tbody><tr><th>x</th></tr></tbody></table>",
+        "<table><tr><td><b>x</b><ul><li><p>y</p></li></ul></td></tr></table>",
+        "<dl><dt>a</dt><dd><p>x</p></dd></dl>",
+        "<span><blockquote>x</blockquote></span>",
+        "x<br/>y<hr/><img src='data:image/png;base64,AAAA'/>",
+    ] {
+        assert_eq!(narrative(sound), "", "{sound}");
+    }
+    for broken in [
+        "<li>x</li>",
+        "<tr><td>x</td></tr>",
+        "<ul>x<li>y</li></ul>",
+        "<table>x</table>",
+        "<map name='m'>x</map>",
+        "<br>x</br>",
+        "<span><b><div>x</div></b></span>",
+        "<b><i><b>x</b></i></b>",
+        "<p><table><tr><td>x</td></tr></table></p>",
+    ] {
+        let found = narrative(broken);
+        assert!(
+            !found.is_empty() && found.split(' ').all(|rule| rule == "narrative-element"),
+            "{broken}: {found}"
+        );
+    }
+}

@@ -17,6 +17,7 @@ mod specials;
 mod validated;
 mod vital_signs;
 mod walk;
+mod xhtml;
 
 pub use outcome::{Report, Unchecked};
 pub use validated::Validated;

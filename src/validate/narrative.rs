@@ -160,10 +160,6 @@ pub(super) fn read(source: &str) -> Content {
         match node.node_type() {
             NodeType::Element => {
                 says |= node.tag_name().name() == "img";
-                let link = |node: &Node<'_, '_>| node.tag_name().name() == "a";
-                if link(&node) && node.ancestors().skip(1).any(|above| link(&above)) {
-                    content.flaws.push(Flaw::Element("a link must not stand in a link".into()));
-                }
                 element(node, &mut content);
             }
             NodeType::Text => says |= node.text().is_some_and(|text| !text.trim().is_empty()),
@@ -202,6 +198,8 @@ fn element(node: Node<'_, '_>, content: &mut Content) {
     }
     if ELEMENTS.binary_search(&name).is_err() {
         content.flaws.push(Flaw::Element(format!("the element `{}` is not allowed", plain(name))));
+    } else {
+        content.flaws.extend(super::xhtml::misplaced(node).into_iter().map(Flaw::Element));
     }
     let own = OWN.iter().find(|(element, _)| *element == name).map_or(&[][..], |(_, attributes)| attributes);
     for attribute in node.attributes() {
@@ -225,7 +223,7 @@ fn element(node: Node<'_, '_>, content: &mut Content) {
             _ => {}
         }
     }
-    let block = matches!(name, "div" | "blockquote" | "table" | "ol" | "ul" | "p");
+    let block = matches!(name, "blockquote" | "p");
     if block && node.ancestors().skip(1).any(|above| above.is_element() && above.tag_name().name() == "p") {
         content.flaws.push(Flaw::Element(format!("`{name}` must not stand within a paragraph")));
     }

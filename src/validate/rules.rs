@@ -110,7 +110,7 @@ rules! {
     BUNDLE_UNREACHABLE "bundle-unreachable" "invalid" "documents.html" "every entry is linked with the Composition or MessageHeader";
     BUNDLE_RESOURCE "bundle-resource" "required" "bundle.html" "an entry that must hold a resource does";
     NARRATIVE_XML "narrative-xml" "structure" "narrative.html" "the narrative is one well-formed XHTML `div`";
-    NARRATIVE_ELEMENT "narrative-element" "invalid" "narrative.html#xhtml" "the narrative holds only the elements and attributes that are allowed";
+    NARRATIVE_ELEMENT "narrative-element" "invalid" "narrative.html#xhtml" "the narrative holds only the elements and attributes that are allowed, each where XHTML has it";
     NARRATIVE_EMPTY "narrative-empty" "invariant" "narrative.html#xhtml" "the narrative holds text or an image";
     NARRATIVE_LINK "narrative-link" "invalid" "narrative.html#id" "a link in the narrative has a safe scheme, or finds its target";
     NARRATIVE_LANGUAGE "narrative-language" "business-rule" "narrative.html#lang" "the narrative has the language sections that the profile asks for";
