@@ -8,6 +8,7 @@ use std::io::{self, Write};
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:75rem;padding:1rem;color:#1d2328;background:#fff}\
 h1,h2{line-height:1.2}section{border-top:1px solid #b1b8be;margin-top:1.5rem}table{border-collapse:collapse;width:100%}\
 th,td{border:1px solid #b1b8be;padding:.35rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
+th,.rule,.error,.warning,.information{white-space:nowrap}.place{min-width:11rem}\
 caption{text-align:left;font-weight:600;padding:.35rem 0}thead th{background:#eef1f3}code{font-size:.9em}\
 .verdict{font-weight:700;padding:.1rem .5rem;border-radius:.25rem;color:#fff}.valid{background:#00622f}.invalid{background:#a51d12}\
 .error{color:#a51d12;font-weight:700}.warning{color:#7a4b00;font-weight:700}.information{color:#00437b}\
@@ -46,7 +47,7 @@ pub(super) fn item(body: &mut String, item: &Item<'_>) {
             };
             let _ = write!(
                 body,
-                "<tr><td class=\"{class}\">{}</td><td><code>{}</code></td><td><code>{}</code></td><td>{place}</td><td>{}</td></tr>",
+                "<tr><td class=\"{class}\">{}</td><td class=\"rule\"><code>{}</code></td><td class=\"place\"><code>{}</code></td><td>{place}</td><td>{}</td></tr>",
                 issue.severity.code(),
                 escape(&issue.rule),
                 escape(&issue.expression),
