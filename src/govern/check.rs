@@ -259,12 +259,13 @@ fn terms_overlap(one: &Agreement, first: &Term, other: &Agreement, second: &Term
         .any(|a| second.purposes.iter().any(|b| purpose::includes(a, b) || purpose::includes(b, a)));
     let (sources, others) = (sources(one, first), sources(other, second));
     let (concerns, more) = (concerns(one, first), concerns(other, second));
+    // Tier and category tell Flags apart, and nothing else.
+    let mut shared = first.resources.iter().filter(|resource| second.resources.contains(resource));
+    let of_flags = meet(&first.tiers, &second.tiers) && concerns.intersection(&more).next().is_some();
     purposes
         && meet(&first.to, &second.to)
-        && meet(&first.resources, &second.resources)
-        && meet(&first.tiers, &second.tiers)
         && sources.intersection(&others).next().is_some()
-        && (concerns.intersection(&more).next().is_some() || first.resources != ["Flag"])
+        && shared.any(|resource| resource != "Flag" || of_flags)
 }
 
 fn sources(agreement: &Agreement, term: &Term) -> BTreeSet<String> {

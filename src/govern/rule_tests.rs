@@ -204,3 +204,28 @@ fn an_emergency_permit_says_when_its_review_is_due() {
 fn rule_codes(decision: &Decision) -> Vec<&'static str> {
     decision.reasons.iter().map(|reason| reason.code.code()).collect()
 }
+
+#[test]
+fn two_terms_overlap_by_tier_and_category_for_flags_and_without_them_for_the_rest() {
+    let hub = include_str!("../../profiles/agreements/northshire-hub.yaml");
+    let at = hub.find("  - id: consents").unwrap();
+    let again = hub[at..].replace("id: consents", "id: more");
+    let with = |more: &str| {
+        let files = [("hub.yaml".to_owned(), format!("{hub}{more}"))];
+        Policy::from_documents(&files, Vec::new()).err().unwrap_or_default()
+    };
+    let tiers = "tiers: [routine-coordination, safeguarding-critical, restricted]";
+    assert!(again.contains(tiers));
+    // A Consent has no tier: two terms with different ones would both decide about it.
+    let other_tier = hub.replace(&hub[at..], &hub[at..].replace(tiers, "tiers: [restricted]"));
+    let files =
+        [("hub.yaml".to_owned(), other_tier + &again.replace(tiers, "tiers: [routine-coordination]"))];
+    let errors = Policy::from_documents(&files, Vec::new()).unwrap_err();
+    assert!(errors.iter().any(|error| error.rule == "agreements-overlap"), "{errors:?}");
+    assert!(with(&again).iter().any(|error| error.rule == "agreements-overlap"));
+    // Other purposes, and Flags of no category in common, are another matter.
+    assert_eq!(with(&again.replace("[SAFEGUARDING]", "[HRESCH]")), []);
+    let flags = again.replace("resources: [Consent]", "resources: [Flag]");
+    assert_eq!(with(&flags.replace("categories: []", "categories: [other-safeguarding]")).len(), 1);
+    assert_eq!(with(&flags), [], "a term about no category decides about no Flag");
+}
