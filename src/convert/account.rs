@@ -15,7 +15,10 @@ impl<'e> Engine<'e, '_> {
             Condition::Holds(path, wanted) => {
                 let mut hit = false;
                 path.visit(self.tree, at, &mut |id| {
-                    hit = self.tree.value(id).is_some_and(|(_, text)| wanted.iter().any(|w| w.takes(text)));
+                    hit = self
+                        .tree
+                        .value(id)
+                        .is_some_and(|(_, text)| wanted.iter().any(|w| w.takes(text.trim())));
                     !hit
                 });
                 hit

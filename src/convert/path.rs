@@ -204,11 +204,25 @@ fn holds(tree: &Tree<'_>, at: NodeId, filter: &Filter) -> bool {
         Filter::Holds(steps, wanted, negated) => {
             let mut hit = false;
             walk(tree, at, steps, &mut |id| {
-                hit = tree.value(id).is_some_and(|(_, text)| wanted.iter().any(|w| w.takes(text)));
+                hit = shown(tree, id).is_some_and(|text| wanted.iter().any(|w| w.takes(text.trim())));
                 !hit
             });
             hit != *negated
         }
+    }
+}
+
+/// What a reader sees at a node: its value; for an XML element that has only elements, what the first of them shows,
+/// so that a title is the same whether it is written in bold or not.
+fn shown<'t>(tree: &'t Tree<'_>, mut at: NodeId) -> Option<&'t str> {
+    loop {
+        if let Some((_, text)) = tree.value(at) {
+            return Some(text);
+        }
+        if tree.notation != Notation::Xml {
+            return None;
+        }
+        at = tree.children(at).find(|(_, child)| !child.attribute).map(|(id, _)| id)?;
     }
 }
 

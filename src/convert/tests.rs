@@ -104,6 +104,19 @@ fn what_is_unsound_is_refused_with_its_place() {
 }
 
 #[test]
+fn how_a_word_is_laid_out_does_not_decide_whether_an_alert_is_seen() {
+    let mapping = Mappings::builtin().get("cda").unwrap();
+    let file = std::fs::read_to_string("fixtures/convert/cda-edischarge/input.xml").unwrap();
+    for title in ["\n  Safeguarding  issues\n ", "<content styleCode=\"Bold\">Safeguarding</content>"] {
+        let text = file.replace("<title>Legal Information<", &format!("<title>{title}<"));
+        let found = convert(text.as_bytes(), &source(Format::Xml, "cda"), mapping, &context()).unwrap();
+        assert_eq!(resources(&found.bundle, "Flag").len(), 2, "{title}");
+    }
+    let padded = adt("OBX|1|CE| CPALERT ||CP ||||||F|||20261120\r");
+    assert_eq!(resources(&padded.bundle, "Flag")[0]["category"][0]["coding"][0]["code"], "child-protection");
+}
+
+#[test]
 fn a_message_without_an_alert_makes_nothing() {
     let plain = adt("AL1|1|DA|PEN^Penicillin\rDG1|1||J45^Asthma\r");
     assert!(!plain.refused(), "{:?}", plain.issues);
