@@ -88,6 +88,15 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        // Under `strace` the gateway is the child of this child, and would live on without it.
+        let id = self.child.id();
+        let traced = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        for one in traced.split_whitespace() {
+            let _ = Command::new("kill").args(["-KILL", one]).status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
