@@ -228,6 +228,22 @@ fn an_element_of_a_snapshot_has_a_type() {
 }
 
 #[test]
+fn the_types_of_a_snapshot_are_those_of_the_base() {
+    let profile = |code: &str| {
+        let element = |path: &str| json!({"id": path, "path": path, "definition": "x", "min": 0, "max": "*", "base": {"path": path, "min": 0, "max": "*"}});
+        let mut second = element("Flag.status");
+        second["type"] = json!([{"code": code}]);
+        let body = json!({"resourceType": "StructureDefinition", "url": "http://a.example/F", "name": "F", "status": "draft",
+            "kind": "resource", "abstract": false, "type": "Flag", "baseDefinition": format!("{CORE}Flag"), "derivation": "constraint",
+            "snapshot": {"element": [element("Flag"), second]},
+            "differential": {"element": [{"id": "Flag", "path": "Flag", "short": "x"}]}});
+        judged(&body)
+    };
+    assert!(!profile("code").contains("sd-type"));
+    assert!(profile("string").contains("sd-type"));
+}
+
+#[test]
 fn elements_of_a_narrative_stand_where_xhtml_has_them() {
     let narrative = |inner: &str| {
         let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{inner}</div>");

@@ -30,6 +30,10 @@ const BLOCK: &[&str] = &[
     "tr",
     "ul",
 ];
+/// Elements that hold elements only.
+const HOLDERS: &[&str] = &["dl", "ol", "table", "tbody", "tfoot", "thead", "tr", "ul"];
+/// Elements that hold any other that may stand anywhere, and text.
+const OPEN: &[&str] = &["blockquote", "div", "li", "td", "th"];
 const ATTRIBUTES: &[&str] = &["class", "style", "title"];
 const START: &str = "<div xmlns=\"http://www.w3.org/1999/xhtml\">";
 const DEEPEST: usize = 24;
@@ -94,8 +98,35 @@ impl<'t> Reader<'t> {
         if memchr::memchr(b']', words.as_bytes()).is_some() {
             return None;
         }
-        self.says |= words.bytes().any(|byte| !byte.is_ascii_whitespace());
+        if words.bytes().any(|byte| !byte.is_ascii_whitespace()) {
+            self.says = true;
+            if HOLDERS.contains(&self.parent()) {
+                return None;
+            }
+        }
         Some(())
+    }
+
+    /// The element that is open.
+    fn parent(&self) -> &'t str {
+        self.depth.checked_sub(1).and_then(|top| self.open.get(top)).copied().unwrap_or("div")
+    }
+
+    /// Whether an element surely may stand where the reader is; what is less plain is left to the full reading.
+    fn stands(&self, name: &str) -> bool {
+        match name {
+            "li" => matches!(self.parent(), "ol" | "ul"),
+            "dd" | "dt" => self.parent() == "dl",
+            "tbody" | "tfoot" | "thead" => self.parent() == "table",
+            "tr" => matches!(self.parent(), "table" | "tbody" | "tfoot" | "thead"),
+            "td" | "th" => self.parent() == "tr",
+            "br" => !HOLDERS.contains(&self.parent()),
+            _ if INLINE.contains(&name) => {
+                !HOLDERS.contains(&self.parent())
+                    && !self.open.iter().take(self.depth).any(|open| *open == name)
+            }
+            _ => OPEN.contains(&self.parent()),
+        }
     }
 
     /// A start tag.
@@ -103,7 +134,7 @@ impl<'t> Reader<'t> {
         let end = tag.bytes().position(|byte| !byte.is_ascii_alphanumeric())?;
         let (name, mut rest) = tag.split_at_checked(end)?;
         let block = BLOCK.contains(&name);
-        if !(block || INLINE.contains(&name)) || (block && self.paragraph) {
+        if !(block || INLINE.contains(&name)) || (block && self.paragraph) || !self.stands(name) {
             return None;
         }
         let mut seen = [""; 3];
@@ -126,6 +157,9 @@ impl<'t> Reader<'t> {
         if let Some(rest) = rest.strip_prefix("/>") {
             self.text = rest;
             return Some(());
+        }
+        if matches!(name, "br" | "hr") {
+            return None;
         }
         self.text = rest.strip_prefix('>')?;
         *self.open.get_mut(self.depth)? = name;

@@ -120,7 +120,7 @@ rules! {
     SD_VALUE "sd-value" "business-rule" "elementdefinition.html#ElementDefinition.fixed_x_" "a fixed value or pattern is of the element's type";
     SD_SLICING "sd-slicing" "business-rule" "structuredefinition.html" "the slicing of a differential suits its base";
     SD_SNAPSHOT "sd-snapshot" "business-rule" "structuredefinition.html" "a snapshot can be generated from the differential";
-    SD_TYPE "sd-type" "business-rule" "elementdefinition.html#ElementDefinition.type" "an element of a snapshot has a type, or the content of another element";
+    SD_TYPE "sd-type" "business-rule" "elementdefinition.html#ElementDefinition.type" "an element of a snapshot has a type that its base allows, or the content of another element";
     SD_TYPE_PROFILE "sd-type-profile" "business-rule" "elementdefinition.html#ElementDefinition.type.profile" "a profile on a type is for that type";
     SD_EXPRESSION "sd-expression" "business-rule" "structuredefinition.html" "an invariant's expression is FHIRPath";
     VS_SYSTEM "vs-system" "business-rule" "valueset.html" "the system of an include is the absolute URI of a code system, without a version";

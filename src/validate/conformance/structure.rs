@@ -187,6 +187,9 @@ fn generated(walk: &mut Walk<'_>, node: NodeId) {
             if let Some(differential) = tree.child(node, "differential") {
                 authored(walk, differential, &generated.elements);
             }
+            if let Some(snapshot) = tree.child(node, "snapshot") {
+                kept(walk, snapshot, &generated.elements);
+            }
         }
         Err(error) => {
             let base = text("baseDefinition").unwrap_or_default();
@@ -194,6 +197,34 @@ fn generated(walk: &mut Walk<'_>, node: NodeId) {
                 walk.error(rules::SD_SNAPSHOT, node, || format!("no snapshot can be generated: {error}"));
             } else {
                 walk.unchecked("profile", &base, node, "the base of the profile is not known");
+            }
+        }
+    }
+}
+
+/// The types in a snapshot are those that the base and the differential allow.
+fn kept(walk: &mut Walk<'_>, snapshot: NodeId, generated: &[Value]) {
+    let tree = walk.tree;
+    let types: HashMap<&str, Vec<&str>> = generated
+        .iter()
+        .filter_map(|element| {
+            let types = element.get("type")?.as_array()?;
+            Some((
+                element.get("id")?.as_str()?,
+                types.iter().filter_map(|one| one.get("code")?.as_str()).collect(),
+            ))
+        })
+        .collect();
+    for element in tree.named(snapshot, "element") {
+        let Some(allowed) = tree.child_value(element, "id").and_then(|id| types.get(id)) else { continue };
+        for one in tree.named(element, "type") {
+            if tree
+                .child_value(one, "code")
+                .is_some_and(|code| !allowed.is_empty() && !allowed.contains(&code))
+            {
+                walk.error(rules::SD_TYPE, one, || {
+                    format!("the type is none of those that the base allows: `{}`", allowed.join("`, `"))
+                });
             }
         }
     }
