@@ -91,6 +91,7 @@ fn what_cannot_be_understood_denies() {
         ("scope", json!({"coding": []})),
         ("provision", json!("permit")),
         ("provision", json!({"type": "perhaps"})),
+        ("provision", json!({"type": "perhaps", "actor": [actor("X26")]})),
         ("provision", json!({"type": "permit", "provision": {"type": "deny"}})),
         ("provision", json!({"type": "permit", "provision": [{"type": "both"}]})),
         ("provision", Value::Null),
@@ -185,6 +186,9 @@ fn a_permission_that_starts_later_or_hangs_on_the_unknown_is_none() {
     let mut later = consent(json!({"type": "permit"}));
     later["dateTime"] = "2026-12-01".into();
     assert_eq!(ask(&later), Say::Silent);
+    later["dateTime"] = "2026-11-21T09:00:00Z".into();
+    assert_eq!(ask(&later), Say::Permit, "from the moment it is given");
+    later["dateTime"] = "2026-12-01".into();
     later["provision"]["type"] = "deny".into();
     assert_eq!(ask(&later), Say::Deny, "a dissent dated later by a wrong clock still holds");
     let unknown = json!({"reference": {"reference": "Organization/who"}});

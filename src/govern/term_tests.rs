@@ -78,6 +78,11 @@ fn a_term_may_ask_for_a_basis_of_each_kind() {
         let resource = flag("child-protection", &bases);
         assert_eq!(why(&ask(&both, "ed", &facts(&resource, &[]))), said, "{bases:?}");
     }
+    let one = policy(&ED.replacen(accept, "      require: [statute]\n      accept: [", 1));
+    for (basis, fits) in [("ca1989-s47", true), ("gdpr-6-1-e", false)] {
+        let resource = flag("child-protection", &[basis]);
+        assert_eq!(ask(&one, "ed", &facts(&resource, &[])).permit().is_some(), fits, "{basis}");
+    }
     let twice = flag("child-protection", &["gdpr-6-1-e", "made-up", "gdpr-6-1-e"]);
     let decision = ask(&policy(ED), "ed", &facts(&twice, &[]));
     assert_eq!(decision.lawful_bases, ["gdpr-6-1-e"], "known ones, each once");
@@ -96,7 +101,9 @@ fn what_is_no_flag_is_shared_by_kind_purpose_and_clearance() {
     request.purpose = "CURIOSITY";
     assert_eq!(why(&decide(&hub, &request, &about("Consent"), now())), ["purpose-not-permitted"]);
     let elsewhere = Facts { source_organisation: "X26", ..about("Consent") };
-    assert_eq!(why(&ask(&hub, "hub", &elsewhere)), ["no-agreement"]);
+    let refused = ask(&hub, "hub", &elsewhere);
+    assert_eq!(why(&refused), ["no-agreement"]);
+    assert_eq!(refused.contributed, [], "an agreement with others is not named");
 }
 
 #[test]
@@ -221,6 +228,10 @@ fn an_emergency_is_believed_only_as_a_whole() {
     let decision = ask(&strict, "ed", &Facts { consents: &stale, ..facts });
     assert_eq!(why(&decision), ["consent-dissent"]);
     assert!(decision.consents[0].review_overdue);
+    consent["extension"][0]["valueDate"] = "2026-11-21".into();
+    let fresh = [StoredConsent { id: "c", version: 4, resource: &consent }];
+    let decision = ask(&strict, "ed", &Facts { consents: &fresh, ..facts });
+    assert!(decision.permit().is_some() && !decision.consents[0].review_overdue, "due today is not overdue");
 }
 
 #[test]
