@@ -228,6 +228,19 @@ fn an_element_of_a_snapshot_has_a_type() {
 }
 
 #[test]
+fn only_an_extension_has_its_url_as_an_attribute() {
+    let consent = |attribute: &str, element: &str| {
+        let text = format!(
+            "<DocumentReference xmlns='http://hl7.org/fhir'><status value='current'/><content><attachment {attribute}>{element}\
+             <title value='x'/></attachment></content></DocumentReference>"
+        );
+        rules(&Validator::builtin().validate_xml(&text, &[]))
+    };
+    assert_eq!(consent("", "<url value='http://a.example/x'/>"), "");
+    assert_eq!(consent("url='http://a.example/x'", ""), "xml-attribute");
+}
+
+#[test]
 fn the_types_of_a_snapshot_are_those_of_the_base() {
     let profile = |code: &str| {
         let element = |path: &str| json!({"id": path, "path": path, "definition": "x", "min": 0, "max": "*", "base": {"path": path, "min": 0, "max": "*"}});

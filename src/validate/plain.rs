@@ -209,7 +209,7 @@ mod tests {
         fn what_is_plain_is_sound(parts in prop::collection::vec(prop::sample::select(vec![
             "<p>", "</p>", "<b>", "</b>", "<br/>", "<div>", "</div>", "<td class=\"a\">", "<td class=\"a\" class=\"b\">",
             "</td>", "a", " ", "&amp;", "&nbsp;", "&", "]]>", "<", ">", "\"", "<p", " class=\"x\"", "/>", "<!-- x -->", "\u{1}",
-            "é", "<span style='x'>", "</span>", "<span title=\"<\">", "<script>", "<a href=\"#a\">", "</a>", "<div xml:lang=\"de\">",
+            "é", "<span style='x'>", "</span>", "<ul>", "<li>", "</li>", "</ul>", "<span title=\"<\">", "<script>", "<a href=\"#a\">", "</a>", "<div xml:lang=\"de\">",
         ]), 0..9)) {
             let source = narrative(&parts.concat());
             if is_plain(&source) {

@@ -87,6 +87,9 @@ impl Walk<'_> {
                 format!("`{name}` is an attribute here, not an element")
             });
         }
+        if kind == Kind::Attribute && name == "url" && !extension {
+            self.error(rules::XML_ATTRIBUTE, node, || "only an extension has a `url` as an attribute".into());
+        }
         if name == "id"
             && let Some(id) = tree.value(node)
         {
