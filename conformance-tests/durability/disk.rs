@@ -19,6 +19,22 @@ enum Change {
 struct File {
     durable: Vec<u8>,
     pending: Vec<Change>,
+    /// How many changes are durable already: the number of the first that is pending.
+    settled: usize,
+}
+
+impl File {
+    /// The number of the next change.
+    fn next(&self) -> usize {
+        self.settled + self.pending.len()
+    }
+
+    /// Makes the changes before this number durable. Syncs of two threads overlap: another may have done so already.
+    fn settle(&mut self, before: usize) {
+        let done: Vec<Change> = self.pending.drain(..before.saturating_sub(self.settled)).collect();
+        self.settled += done.len();
+        done.iter().for_each(|change| apply(&mut self.durable, change));
+    }
 }
 
 /// What a loss of power does to what was not synced.
@@ -56,7 +72,7 @@ impl Disk {
         for entry in fs::read_dir(before).unwrap() {
             let entry = entry.unwrap();
             let durable = fs::read(entry.path()).unwrap();
-            files.insert(folder.join(entry.file_name()), File { durable, pending: Vec::new() });
+            files.insert(folder.join(entry.file_name()), File { durable, ..File::default() });
         }
         let lines = BufReader::new(fs::File::open(log).unwrap()).lines();
         Self { folder: folder.to_owned(), files, lines, syncs: HashMap::new(), synced: 0 }
@@ -77,16 +93,18 @@ impl Disk {
         let (thread, call) = line.split_once(' ')?;
         let call = call.trim_start();
         if call.starts_with("<... ") {
-            if let Some((path, count)) = self.syncs.remove(thread)
+            if let Some((path, before)) = self.syncs.remove(thread)
                 && call.ends_with("= 0")
             {
-                return Some(self.sync(&path, count));
+                return Some(self.sync(&path, before));
             }
             return None;
         }
         let (name, arguments) = call.split_once('(')?;
         if name == "unlink" {
             let path = PathBuf::from(text(arguments.split('"').nth(1)?));
+            // A sync under way is of the file that is gone, not of one that is made anew under its name.
+            self.syncs.retain(|_, (synced, _)| *synced != path);
             return self.files.remove(&path).map(|_| Event::Disk);
         }
         let path = text(arguments.split_once('<')?.1.split_once('>')?.0);
@@ -95,12 +113,12 @@ impl Disk {
         match name {
             "fdatasync" | "fsync" if ours => {
                 // What was written before the sync began is safe once it has ended.
-                let count = self.files.entry(file.clone()).or_default().pending.len();
+                let before = self.files.entry(file.clone()).or_default().next();
                 if arguments.contains("<unfinished") {
-                    self.syncs.insert(thread.to_owned(), (file, count));
+                    self.syncs.insert(thread.to_owned(), (file, before));
                     return Some(Event::Disk);
                 }
-                call.ends_with("= 0").then(|| self.sync(&file, count))
+                call.ends_with("= 0").then(|| self.sync(&file, before))
             }
             "pwrite64" if ours => {
                 let data = bytes(arguments.split('"').nth(1)?);
@@ -121,11 +139,10 @@ impl Disk {
         }
     }
 
-    fn sync(&mut self, path: &Path, count: usize) -> Event {
+    fn sync(&mut self, path: &Path, before: usize) -> Event {
         self.synced += 1;
         if let Some(file) = self.files.get_mut(path) {
-            let done: Vec<Change> = file.pending.drain(..count).collect();
-            done.iter().for_each(|change| apply(&mut file.durable, change));
+            file.settle(before);
         }
         Event::Disk
     }
@@ -197,4 +214,26 @@ fn bytes(hex: &str) -> Vec<u8> {
 
 fn text(hex: &str) -> String {
     if hex.starts_with("\\x") { String::from_utf8_lossy(&bytes(hex)).into_owned() } else { hex.to_owned() }
+}
+
+#[test]
+fn syncs_that_overlap_make_durable_what_was_written_before_each_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let lines = [
+        "1 pwrite64(3</d/a.db>, \"\\x61\", 1, 0) = 1",
+        "1 fdatasync(3</d/a.db> <unfinished ...>",
+        "2 pwrite64(3</d/a.db>, \"\\x62\", 1, 1) = 1",
+        "2 fdatasync(3</d/a.db> <unfinished ...>",
+        "3 pwrite64(3</d/a.db>, \"\\x63\", 1, 2) = 1",
+        "2 <... fdatasync resumed>) = 0",
+        "1 <... fdatasync resumed>) = 0",
+    ];
+    fs::write(&log, lines.join("\n")).unwrap();
+    let before = folder.path().join("before");
+    fs::create_dir(&before).unwrap();
+    let mut disk = Disk::before(&before, Path::new("/d"), &log);
+    while disk.next().is_some() {}
+    let file = &disk.files[Path::new("/d/a.db")];
+    assert_eq!((file.durable.as_slice(), file.pending.len(), disk.synced), (b"ab".as_slice(), 1, 2));
 }
