@@ -16,6 +16,15 @@ fn documents() -> Vec<(String, String)> {
     FILES.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect()
 }
 
+/// The agreements, of which the emergency department's also accepts the patient's consent as a basis.
+fn documents_with_consent() -> Vec<(String, String)> {
+    let mut documents = documents();
+    let (_, text) = &mut documents[1];
+    assert!(text.contains("accept: ["));
+    *text = text.replace("accept: [", "accept: [cldc-consent, ");
+    documents
+}
+
 fn partners() -> Vec<Partner> {
     let mut suspended = Partner::new("suspended", "SUS01", "Suspended");
     suspended.suspended = true;
@@ -70,9 +79,13 @@ pub struct Terms(Vec<(Value, Value)>);
 
 impl Terms {
     pub fn read() -> Terms {
+        Terms::of(&documents())
+    }
+
+    fn of(documents: &[(String, String)]) -> Terms {
         let options = || serde_saphyr::options! { strict_booleans: true };
         let read = |text: &str| -> Value { serde_saphyr::from_str_with_options(text, options()).unwrap() };
-        let agreements = FILES.iter().map(|(_, text)| read(text));
+        let agreements = documents.iter().map(|(_, text)| read(text));
         Terms(
             agreements
                 .flat_map(|agreement| {
@@ -110,7 +123,7 @@ pub fn expected(terms: &Terms, case: &Case) -> bool {
         "" => "safeguarding-critical",
         given => given,
     };
-    let in_force = ["gdpr-6-1-e", "ca1989-s47"].contains(&case.basis);
+    let in_force = ["gdpr-6-1-e", "ca1989-s47", "cldc-consent"].contains(&case.basis);
     let levels = ["U", "L", "M", "N", "R", "V"];
     let level = |code: &str| levels.iter().position(|known| *known == code);
     let assumed = match tier {
@@ -132,6 +145,7 @@ pub fn expected(terms: &Terms, case: &Case) -> bool {
         let cleared = !sensitive && level(actual) <= level(term["clearance"]["up-to"].as_str().unwrap());
         let overrides = term["consent"] == "statutory-override" && case.basis == "ca1989-s47";
         let agreed = case.consent != "deny" || overrides || emergency;
+        let consented = case.basis != "cldc-consent" || case.consent == "permit" || emergency;
         flags
             && has(&term["to"], case.recipient)
             && has(&term["tiers"], tier)
@@ -141,13 +155,15 @@ pub fn expected(terms: &Terms, case: &Case) -> bool {
             && has(&term["lawful-bases"]["accept"], case.basis)
             && (cleared || emergency)
             && agreed
+            && consented
     })
 }
 
 #[test]
 fn the_gateway_and_an_independent_evaluator_decide_alike_on_every_combination() {
-    let policy = Policy::from_documents(&documents(), partners()).unwrap();
-    let terms = Terms::read();
+    let documents = documents_with_consent();
+    let policy = Policy::from_documents(&documents, partners()).unwrap();
+    let terms = Terms::of(&documents);
     let now = "2026-11-21T09:00:00Z".parse().unwrap();
     let (mut cases, mut permits) = (0_u32, 0_u32);
     let mut mismatches = Vec::new();

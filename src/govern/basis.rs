@@ -50,6 +50,9 @@ pub struct Basis {
     /// Whether it obliges or allows sharing against the wish of the patient.
     #[serde(default)]
     pub overrides_dissent: bool,
+    /// Whether it is the patient's own consent: it supports nothing without a Consent that permits.
+    #[serde(default)]
+    pub by_consent: bool,
     /// What must accompany the information, such as the re-disclosure notice of 42 CFR Part 2.
     #[serde(default)]
     pub notice: Option<String>,

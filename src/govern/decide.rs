@@ -296,10 +296,12 @@ fn consents(
         }
         decision.overrode_dissent = overriding;
     }
-    if term.consent == ConsentRule::Required && !permits && !emergency {
+    let needed = term.consent == ConsentRule::Required
+        || (facts.resource_type == "Flag" && !term::supported(policy, term, &decision.lawful_bases, false));
+    if needed && !permits && !emergency {
         return Err(ReasonCode::ConsentMissing.into());
     }
-    decision.break_glass |= term.consent == ConsentRule::Required && !permits;
+    decision.break_glass |= needed && !permits;
     Ok(())
 }
 

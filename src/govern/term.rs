@@ -1,6 +1,7 @@
 //! One term of an agreement against the facts, and the words for what came of it.
 
-use super::agreement::{ConsentRule, Onward};
+use super::agreement::Onward;
+use super::consent::Say;
 use super::decide::in_force;
 use super::decision::{Decision, PolicyReference, ReasonCode};
 use super::facts::{Facts, Reading, list};
@@ -60,17 +61,22 @@ impl Stand<'_> {
         if bases.is_empty() {
             return Err((7, ReasonCode::LawfulBasisMissing));
         }
-        if !bases.iter().any(|code| term.accept.contains(code)) {
-            return Err((8, ReasonCode::LawfulBasisNotAccepted));
-        }
-        let kinds = |kind| {
-            bases.iter().filter_map(|code| self.policy.register().get(code)).any(|basis| basis.kind == kind)
-        };
-        if !term.require.iter().all(|kind| kinds(*kind)) {
+        if !supported(self.policy, term, &bases, true) {
             return Err((8, ReasonCode::LawfulBasisNotAccepted));
         }
         Ok(())
     }
+}
+
+/// Whether the bases are those the term asks for: one that it accepts, and one of each kind that it requires. Without a
+/// Consent that permits, a basis that is the patient's consent does not count.
+pub(crate) fn supported(policy: &Policy, term: &CompiledTerm, bases: &[String], consented: bool) -> bool {
+    let standing = || {
+        let known = bases.iter().filter_map(|code| policy.register().get(code));
+        known.filter(|basis| consented || !basis.by_consent)
+    };
+    standing().any(|basis| term.accept.contains(&basis.code))
+        && term.require.iter().all(|kind| standing().any(|basis| basis.kind == *kind))
 }
 
 /// The resource's bases that are known and in force, in the order given, each once.
@@ -191,7 +197,7 @@ pub(crate) fn rationale(grant: &Grant, decision: &Decision, facts: &Facts, reque
     );
     if let Some(basis) = &decision.overrode_dissent {
         text.push_str(&format!(" A dissent is overridden by {basis}."));
-    } else if term.consent == ConsentRule::Required {
+    } else if decision.consents.iter().any(|consent| consent.said == Say::Permit && !consent.superseded) {
         text.push_str(" A consent permits it.");
     }
     if decision.break_glass {

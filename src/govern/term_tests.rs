@@ -89,6 +89,41 @@ fn a_term_may_ask_for_a_basis_of_each_kind() {
 }
 
 #[test]
+fn the_patients_consent_is_a_basis_only_where_it_was_given() {
+    let accepting = |rule: &str| {
+        policy(&ED.replacen(
+            "      accept: [",
+            &format!("{rule}      accept: [cldc-consent, gdpr-6-1-a, "),
+            1,
+        ))
+    };
+    let consent = |kind: &str| {
+        json!({"resourceType": "Consent", "id": "c", "status": "active", "scope": {"coding": [{"system":
+            "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
+            "dateTime": "2026-01-01", "provision": {"type": kind}})
+    };
+    let (permit, deny) = (consent("permit"), consent("deny"));
+    let given = |resource| [StoredConsent { id: "c", version: 1, resource }];
+    let (permit, deny) = (given(&permit), given(&deny));
+    let (either, both) = (accepting(""), accepting("      require: [article-6, common-law]\n"));
+    for (policy, bases, consents, said) in [
+        (&either, vec!["cldc-consent"], &[][..], vec!["consent-missing"]),
+        (&either, vec!["cldc-consent"], &permit, vec![]),
+        (&either, vec!["cldc-consent"], &deny, vec!["consent-dissent"]),
+        (&either, vec!["cldc-consent", "gdpr-6-1-e"], &[], vec![]),
+        (&both, vec!["cldc-consent", "gdpr-6-1-e"], &[], vec!["consent-missing"]),
+        (&both, vec!["cldc-consent", "gdpr-6-1-e"], &permit, vec![]),
+        (&both, vec!["cldc-public-interest", "gdpr-6-1-a"], &[], vec!["consent-missing"]),
+        (&both, vec!["cldc-public-interest", "gdpr-6-1-e"], &[], vec![]),
+        (&both, vec!["gdpr-6-1-a"], &permit, vec!["lawful-basis-not-accepted"]),
+    ] {
+        let resource = flag("child-protection", &bases);
+        let decision = ask(policy, "ed", &facts(&resource, consents));
+        assert_eq!(why(&decision), said, "{bases:?}: {}", decision.rationale);
+    }
+}
+
+#[test]
 fn what_is_no_flag_is_shared_by_kind_purpose_and_clearance() {
     let hub = policy(HUB);
     let consent = json!({"resourceType": "Consent", "id": "f1", "status": "active"});
