@@ -132,6 +132,27 @@ mod tests {
     }
 
     #[test]
+    fn each_type_that_is_shared_keeps_what_it_means_nothing_without() {
+        for (resource_type, kept) in [
+            ("Patient", vec!["identifier"]),
+            (
+                "AuditEvent",
+                vec!["action", "agent", "entity", "outcome", "recorded", "source", "subtype", "type"],
+            ),
+            ("Organization", vec!["identifier", "name"]),
+            ("Practitioner", vec!["identifier"]),
+            ("PractitionerRole", vec!["organization", "practitioner"]),
+            ("Provenance", vec!["agent", "recorded", "target"]),
+        ] {
+            let dataset = Dataset::compile(resource_type, &[]).unwrap();
+            assert!(!dataset.whole, "{resource_type}");
+            let mut found: Vec<&str> = dataset.members.keys().map(String::as_str).collect();
+            found.sort_unstable();
+            assert_eq!(found, kept, "{resource_type}");
+        }
+    }
+
+    #[test]
     fn refuses_what_is_not_a_path() {
         for element in ["", ".", "code..coding", "code[0]", "extension()", "extension(x", "a b", "_status"] {
             assert!(Dataset::compile("Flag", &[element.to_owned()]).is_err(), "{element}");

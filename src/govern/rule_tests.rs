@@ -112,6 +112,12 @@ fn provisions_without_end_deny() {
         provision = json!({"type": if depth % 2 == 0 { "deny" } else { "permit" }, "provision": [provision]});
     }
     assert_eq!(ask(&consent(provision)), Say::Deny);
+    // So do additions to a permission, which change its meaning at no depth.
+    let mut added = json!({"type": "permit"});
+    for _ in 0..20 {
+        added = json!({"type": "permit", "provision": [added]});
+    }
+    assert_eq!(ask(&consent(added)), Say::Deny);
 }
 
 const ED: &str = include_str!("../../profiles/agreements/eastmoor-ed.yaml");
