@@ -179,6 +179,45 @@ mod tests {
     }
 
     #[test]
+    fn an_urgent_review_is_read_and_a_category_counts_once() {
+        let own = |kind: &str, code: &str| json!({"system": systems::canonical(kind), "code": code});
+        let category = own("CodeSystem/concern-category", "child-in-need");
+        let flag = json!({"category": [{"coding": [category]}, {"coding": [category]}],
+            "extension": [{"url": systems::canonical("StructureDefinition/action-expected"),
+                           "valueCoding": own("CodeSystem/action-expected", "urgent-review")}]});
+        let reading = read(&flag);
+        assert_eq!(reading.categories, ["child-in-need"]);
+        assert_eq!(reading.action, Some("urgent-review"));
+        assert_eq!(reading.tier, Some(Tier::SafeguardingCritical));
+    }
+
+    #[test]
+    fn a_patient_s_location_is_restricted_by_level_by_label_and_by_what_cannot_be_read() {
+        let flag = json!({});
+        for (system, code, restricted) in [
+            (systems::CONFIDENTIALITY, "N", false),
+            (systems::CONFIDENTIALITY, "R", true),
+            (systems::CONFIDENTIALITY, "X", true),
+            (systems::ACT_CODE, "LOCIS", true),
+            (systems::ACT_CODE, "SDV", false),
+        ] {
+            let patient = json!({"meta": {"security": [{"system": system, "code": code}]}});
+            let facts = Facts {
+                resource: &flag,
+                resource_type: "Flag",
+                id: "1",
+                version: 1,
+                source_organisation: "RGT",
+                patient: Some(&patient),
+                consents: &[],
+            };
+            assert_eq!(Reading::of(&facts).location_restricted, restricted, "{code}");
+        }
+        let sent = json!({"meta": {"security": [{"system": systems::ACT_CODE, "code": "LOCIS"}]}});
+        assert!(read(&sent).location_restricted);
+    }
+
+    #[test]
     fn foreign_systems_do_not_count() {
         let flag = json!({"category": [{"coding": [{"system": "http://other.example", "code": "domestic-abuse"}]}],
             "extension": [{"url": systems::canonical("StructureDefinition/lawful-basis"),

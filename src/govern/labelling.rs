@@ -280,6 +280,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_assigned_stands_beside_what_was_there() {
+        let rules = |rule: &str| {
+            LabelRules::parse("l.yaml", &format!("version: '1'\nrules:\n  - {{id: r, {rule}}}\n")).unwrap()
+        };
+        let codes_alone = rules("sensitivities: [VIO]");
+        assert_eq!(codes(&codes_alone.assign(flag("x", &[]))), ["VIO"]);
+        assert_eq!(codes(&codes_alone.assign(flag("x", &[(systems::ACT_CODE, "SDV")]))), ["SDV", "VIO"]);
+        let level_alone = rules("confidentiality: R");
+        assert_eq!(codes(&level_alone.assign(flag("x", &[]))), ["R"]);
+        let sent = flag("x", &[(systems::ACT_CODE, "SDV"), (systems::CONFIDENTIALITY, "R")]);
+        assert_eq!(level_alone.assign(sent.clone()), sent, "the level stays where it stood");
+    }
+
+    #[test]
     fn a_bundle_has_the_high_water_mark_and_no_label_that_would_reveal() {
         let conf = systems::CONFIDENTIALITY;
         let one = flag("x", &[(conf, "N"), (systems::ACT_CODE, "SDV"), (systems::ACT_CODE, "MASK")]);
