@@ -2,7 +2,7 @@
 //! first that is not.
 
 use super::basis::Register;
-use super::{Partner, Policy, PolicyError};
+use super::{Partner, Policy, PolicyError, read_folder};
 use jiff::civil::date;
 
 const ED: &str = include_str!("../../profiles/agreements/eastmoor-ed.yaml");
@@ -97,4 +97,30 @@ fn a_basis_holds_until_its_last_day() {
     let holds = [date(2019, 12, 31), date(2020, 1, 1), date(2026, 11, 21), date(2026, 11, 22)]
         .map(|day| basis.in_force(day));
     assert_eq!(holds, [false, true, true, false]);
+}
+
+#[test]
+fn a_refusal_names_file_line_and_column() {
+    let errors = read(&ED.replacen("to: [RZZ02]", "to: [RZZ09]", 1), Vec::new()).unwrap_err();
+    let (line, column) = (errors[0].line.unwrap(), errors[0].column.unwrap());
+    assert!(ED.lines().nth(line as usize - 1).unwrap()[column as usize - 1..].starts_with("RZZ02"));
+    let said = errors[0].to_string();
+    assert!(said.starts_with(&format!("ed.yaml:{line}:{column}: `RZZ09`")), "{said}");
+    assert!(said.ends_with("(`party-unknown`)"), "{said}");
+    let same = vec![Partner::new("a", "X", "X"), Partner::new("a", "Y", "Y")];
+    let said = read(ED, same).unwrap_err()[0].to_string();
+    assert_eq!(said, "registry: the partner `a` is registered twice (`partner-twice`)");
+}
+
+#[test]
+fn a_folder_is_read_in_the_order_of_its_names_and_only_yaml() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("b.yaml", "2"), ("a.yaml", "1"), ("notes.txt", "3"), ("c.yml", "4")] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let found = read_folder(folder.path()).unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    assert_eq!(found, [(path("a.yaml"), "1".to_owned()), (path("b.yaml"), "2".to_owned())]);
+    let missing = read_folder(&folder.path().join("none")).unwrap_err();
+    assert_eq!((missing.len(), missing[0].rule, missing[0].line), (1, "file", None));
 }

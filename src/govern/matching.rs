@@ -262,9 +262,7 @@ fn data(item: &Value, asked: &Asked) -> Match {
     match item.get("meaning").and_then(Value::as_str) {
         Some("instance") => Match::of(is_it),
         Some("related") if is_it => Yes,
-        // Whether the named resource refers to this one cannot be seen from here.
-        Some("related") => Unknown,
-        Some("dependents") => Match::of(is_it || refers_to(asked.resource, reference, 0)),
+        Some("dependents") => Match::of(is_it || refers_to(asked.resource, reference)),
         Some("authoredby") => {
             let authors = ["author", "performer", "recorder", "asserter"];
             Match::of(authors.iter().filter_map(|name| asked.resource.get(*name)).any(|author| {
@@ -274,6 +272,7 @@ fn data(item: &Value, asked: &Asked) -> Match {
                 one(author) || author.as_array().into_iter().flatten().any(one)
             }))
         }
+        // Whether the resource that `related` names refers to this one cannot be seen from here.
         _ => Unknown,
     }
 }
@@ -289,15 +288,13 @@ fn same(one: &str, other: &str) -> bool {
     bare(one) == bare(other)
 }
 
-fn refers_to(value: &Value, reference: &str, depth: usize) -> bool {
-    if depth > 64 {
-        return false;
-    }
+/// Whether it refers to the resource at any depth; resources are no deeper than what is read as JSON.
+fn refers_to(value: &Value, reference: &str) -> bool {
     match value {
-        Value::Array(items) => items.iter().any(|item| refers_to(item, reference, depth + 1)),
+        Value::Array(items) => items.iter().any(|item| refers_to(item, reference)),
         Value::Object(members) => members.iter().any(|(name, member)| {
             (name == "reference" && member.as_str().is_some_and(|text| same(text, reference)))
-                || refers_to(member, reference, depth + 1)
+                || refers_to(member, reference)
         }),
         _ => false,
     }

@@ -36,19 +36,9 @@ pub fn is_known(code: &str) -> bool {
 
 /// Whether the wider purpose is the narrower one or includes it (`TREAT` includes `BTG`).
 pub fn includes(wider: &str, narrower: &str) -> bool {
-    let mut at = Some(narrower);
-    let mut steps = 0;
-    while let Some(code) = at {
-        if code == wider {
-            return true;
-        }
-        steps += 1;
-        if steps > PURPOSES.len() {
-            return false;
-        }
-        at = PURPOSES.iter().find(|(known, _)| *known == code).and_then(|(_, parent)| *parent);
-    }
-    false
+    let parent =
+        |code: &&str| PURPOSES.iter().find(|(known, _)| known == code).and_then(|(_, parent)| *parent);
+    std::iter::successors(Some(narrower), parent).any(|code| code == wider)
 }
 
 /// The code system of a purpose.
@@ -81,9 +71,24 @@ mod tests {
     }
 
     #[test]
-    fn every_wider_purpose_is_itself_known() {
-        for (_, parent) in PURPOSES {
+    fn every_wider_purpose_is_known_and_none_includes_itself_through_another() {
+        for (code, parent) in PURPOSES {
             assert!(parent.is_none_or(is_known));
+            let steps = std::iter::successors(*parent, |code| {
+                PURPOSES.iter().find(|(known, _)| known == code).and_then(|(_, parent)| *parent)
+            });
+            assert!(steps.take(PURPOSES.len()).all(|above| above != *code), "{code}");
         }
+    }
+
+    #[test]
+    fn each_purpose_comes_from_its_system() {
+        let own = systems::canonical("CodeSystem/purpose-of-use");
+        assert_eq!((system(SAFEGUARDING), system("TREAT")), (own.clone(), systems::ACT_REASON.to_owned()));
+        assert!(is_system(&own) && is_system(systems::ACT_REASON));
+        assert!(
+            !is_system(&format!("{own}x"))
+                && !is_system("https://elsewhere.example/CodeSystem/purpose-of-use")
+        );
     }
 }

@@ -136,6 +136,40 @@ fn a_masked_element_says_that_it_is_masked() {
 }
 
 #[test]
+fn whatever_is_taken_out_is_said_wherever_it_stood() {
+    let plain = |more: Value| {
+        let mut resource = json!({"resourceType": "Flag", "status": "active",
+            "code": {"coding": [{"code": "x"}]}, "subject": {"reference": "Patient/p"}});
+        resource.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        resource
+    };
+    let kept = json!({"url": "https://x.example/kept", "valueCode": "a"});
+    let gone = json!({"url": "https://x.example/gone", "valueCode": "b"});
+    let dataset = minimum(&["category.coding", "extension(https://x.example/kept)"]);
+    let listed = json!([{"coding": [{"code": "c"}]}]);
+    for (more, said) in [
+        (json!({"extension": [kept], "category": listed}), false),
+        (json!({"extension": [kept, gone]}), true),
+        (json!({"category": [{"coding": [{"code": "c"}]}, {}]}), true),
+        // What was left out first is not forgotten when all of a later list stays.
+        (json!({"identifier": [{"value": "1"}], "extension": [kept]}), true),
+        (json!({"identifier": [{"value": "1"}], "category": listed}), true),
+    ] {
+        let released = copy(&plain(more.clone()), &dataset, &[], Place::Exact);
+        assert_eq!((released.redacted, released.obligations.len()), (said, usize::from(said)), "{more}");
+    }
+    for (more, said) in [
+        (json!({"author": {"reference": "Organization/o"}}), false),
+        (json!({"author": {"reference": "Organization/o", "display": "Ward 3"}}), true),
+        (json!({"author": {"display": "Ward 3", "identifier": {"value": "o"}}}), true),
+    ] {
+        let released = copy(&plain(more.clone()), &Dataset::everything(), &[], Place::Withheld);
+        let obligations: &[&str] = if said { &["location-withheld"] } else { &[] };
+        assert_eq!(released.obligations, obligations, "{more}");
+    }
+}
+
+#[test]
 fn what_tells_a_place_goes_at_every_depth_and_nothing_else_does() {
     let mut resource = flag();
     resource["contained"] = json!([{"resourceType": "Patient", "address": [{"line": ["1"]}]}]);

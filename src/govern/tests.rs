@@ -192,6 +192,14 @@ fn a_permit_is_for_one_version_one_set_of_consents_and_one_minute() {
     let consent = dissent("LZZ01");
     let consents = [StoredConsent { id: "c", version: 1, resource: &consent }];
     assert_eq!(permit.release(&facts(&resource, &consents), now()), Err(ReleaseError::OtherConsents));
+    let consent = dissent("RZZ02");
+    let of = |id: &'static str, version: u64| [StoredConsent { id, version, resource: &consent }];
+    let decision = notify(&policy, "hub", &resource, &of("c", 1));
+    let permit = decision.permit().unwrap();
+    assert!(permit.release(&facts(&resource, &of("c", 1)), now()).is_ok());
+    for other in [of("c", 2), of("d", 1)] {
+        assert_eq!(permit.release(&facts(&resource, &other), now()), Err(ReleaseError::OtherConsents));
+    }
 }
 
 #[test]
