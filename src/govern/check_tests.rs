@@ -64,6 +64,8 @@ fn partners_are_told_apart_and_ask_for_known_purposes() {
     };
     let (ed, hub) = (Partner::new("ed", "RZZ02", "ED"), Partner::new("hub", "LZZ01", "Hub"));
     assert_eq!(rules(vec![ed.clone(), hub.clone()]), []);
+    let policy = read(ED, vec![ed.clone(), hub.clone()]).unwrap();
+    assert_eq!(policy.partners().iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["ed", "hub"]);
     let registry = |rule| ("registry".to_owned(), rule);
     assert_eq!(
         rules(vec![ed.clone(), Partner { id: "ed".into(), ..hub.clone() }]),

@@ -170,6 +170,29 @@ fn whatever_is_taken_out_is_said_wherever_it_stood() {
 }
 
 #[test]
+fn a_place_made_general_is_said_and_nothing_is_where_there_was_none() {
+    let plain = |more: Value| {
+        let mut resource = json!({"resourceType": "Flag", "status": "active",
+            "code": {"coding": [{"code": "x"}]}, "subject": {"reference": "Patient/p"}});
+        resource.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        resource
+    };
+    let with = |address: Value| json!({"url": "https://x.example/at", "valueAddress": address});
+    let other = json!({"url": "https://x.example/b", "extension": [{"url": "c", "valueCode": "d"}]});
+    for (more, said) in [
+        (json!({}), false),
+        (json!({"extension": [other]}), false),
+        (json!({"extension": [with(json!({"city": "Northtown"}))]}), false),
+        (json!({"extension": [with(json!({"city": "Northtown", "line": ["1 Street"]})), other]}), true),
+        (json!({"extension": [{"url": "https://x.example/at", "_valueAddress": {"id": "a"}}, other]}), true),
+    ] {
+        let released = copy(&plain(more.clone()), &Dataset::everything(), &[], Place::General);
+        let obligations: &[&str] = if said { &["location-generalised"] } else { &[] };
+        assert_eq!(released.obligations, obligations, "{more}");
+    }
+}
+
+#[test]
 fn what_tells_a_place_goes_at_every_depth_and_nothing_else_does() {
     let mut resource = flag();
     resource["contained"] = json!([{"resourceType": "Patient", "address": [{"line": ["1"]}]}]);
