@@ -1,4 +1,4 @@
-//! Conversion alone, and with validation.
+//! Conversion alone, with validation, and beside LinuxForHealth's converter where that is present.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,8 @@
     missing_docs,
     reason = "a bench that cannot be set up must say so, and prints its figures"
 )]
+
+mod beside;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sgw::convert::{Context, Mappings, Source, convert, convert_rows};
@@ -75,5 +77,16 @@ fn conversions(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, conversions);
+fn others(_: &mut Criterion) {
+    let mappings = Mappings::builtin();
+    let context = Context::new("2026-11-21T09:00:00Z".parse().unwrap(), "bench");
+    let validator = Validator::builtin();
+    let (hl7, adt) = (source("hl7v2-adt"), mappings.get("hl7v2-adt").unwrap());
+    beside::beside(|| {
+        let converted = convert(black_box(ADT), &hl7, adt, &context).unwrap();
+        assert!(validator.validate_value(&converted.bundle, &[]).is_valid());
+    });
+}
+
+criterion_group!(benches, conversions, others);
 criterion_main!(benches);
