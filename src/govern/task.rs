@@ -263,6 +263,11 @@ mod tests {
         assert_eq!((read.code(), read.owner(), read.requester()), ("break-glass-review", "RZZ01", "RZZ02"));
         assert_eq!((read.input("user"), read.input("text"), read.input("role")), ("dr-a", "collapsed", ""));
         assert_eq!(resource["focus"]["reference"], "Flag/f/_history/1");
+        for (code, word) in
+            [(TaskCode::BreakGlassReview, "emergency path"), (TaskCode::ConsentDispute, "disputed")]
+        {
+            assert!(task(code)["description"].as_str().unwrap().contains(word), "{word}");
+        }
         assert_eq!(resource["input"].as_array().unwrap().len(), 4);
         let at = |text: &str| -> Timestamp { text.parse().unwrap() };
         assert_eq!(read.authored(), Some(at("2026-11-21T09:00:00Z")));

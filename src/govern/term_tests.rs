@@ -2,7 +2,8 @@
 
 use super::tests::{facts, flag, now};
 use super::{
-    Caller, Decision, Emergency, Facts, Partner, PartnerKind, Policy, Request, Role, StoredConsent, decide,
+    Action, Caller, Decision, Emergency, Facts, Partner, PartnerKind, Policy, Request, Role, StoredConsent,
+    decide,
 };
 use crate::fhir::systems;
 use serde_json::{Value, json};
@@ -373,4 +374,9 @@ fn a_permit_names_everything_it_is_for() {
     let own = decision.permit().unwrap();
     assert_eq!((own.recipient(), own.purpose(), own.obligations().len()), ("RZZ01", "TREAT", 0));
     assert_eq!((own.response_time(), own.review_days()), (None, None));
+}
+
+#[test]
+fn actions_have_the_names_that_records_and_answers_use() {
+    assert_eq!([Action::Hold, Action::Notify, Action::Read].map(Action::code), ["hold", "notify", "read"]);
 }
