@@ -197,7 +197,9 @@ pub(crate) fn rationale(grant: &Grant, decision: &Decision, facts: &Facts, reque
     );
     if let Some(basis) = &decision.overrode_dissent {
         text.push_str(&format!(" A dissent is overridden by {basis}."));
-    } else if decision.consents.iter().any(|consent| consent.said == Say::Permit && !consent.superseded) {
+    } else if decision.consents.iter().any(|consent| consent.said == Say::Permit && !consent.superseded)
+        && !decision.consents.iter().any(|consent| consent.overridden)
+    {
         text.push_str(" A consent permits it.");
     }
     if decision.break_glass {

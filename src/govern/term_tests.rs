@@ -235,6 +235,15 @@ fn an_emergency_is_believed_only_as_a_whole() {
     let decision = decide(&ed, &request.in_emergency(stated()), &facts, now());
     assert!(decision.permit().is_some() && decision.break_glass && decision.overrode_dissent.is_none());
     assert!(decision.consents[0].overridden, "a dissent that an emergency passed is told as such");
+    let mut permission = dissent.clone();
+    permission["provision"]["type"] = "permit".into();
+    let both = [stored[0], StoredConsent { id: "d", version: 1, resource: &permission }];
+    for consents in [&stored[..], &both] {
+        let facts = Facts { consents, ..facts };
+        let said =
+            decide(&ed, &Request::notify(ed.partner("ed").unwrap()).in_emergency(stated()), &facts, now());
+        assert!(said.permit().is_some() && !said.rationale.contains("consent permits"), "{}", said.rationale);
+    }
     // Where a Consent is required, the emergency stands in for it, and says so; with one it is not needed.
     let required = policy(&ED.replace("consent: dissent-withholds", "consent: required"));
     let asked = |consents: &[StoredConsent], emergency: Option<Emergency<'_>>| {
