@@ -35,6 +35,8 @@ mod term;
 pub mod tier;
 
 #[cfg(test)]
+mod by_consent_tests;
+#[cfg(test)]
 mod check_tests;
 #[cfg(test)]
 mod consent_tests;

@@ -8,19 +8,19 @@ use super::{
 use crate::fhir::systems;
 use serde_json::{Value, json};
 
-const ED: &str = include_str!("../../profiles/agreements/eastmoor-ed.yaml");
+pub(super) const ED: &str = include_str!("../../profiles/agreements/eastmoor-ed.yaml");
 const HUB: &str = include_str!("../../profiles/agreements/northshire-hub.yaml");
 
-fn policy(text: &str) -> Policy {
+pub(super) fn policy(text: &str) -> Policy {
     let partners = vec![Partner::new("ed", "RZZ02", "ED"), Partner::new("hub", "LZZ01", "Hub")];
     Policy::from_documents(&[("one.yaml".to_owned(), text.to_owned())], partners).unwrap()
 }
 
-fn ask(policy: &Policy, partner: &str, facts: &Facts) -> Decision {
+pub(super) fn ask(policy: &Policy, partner: &str, facts: &Facts) -> Decision {
     decide(policy, &Request::notify(policy.partner(partner).unwrap()), facts, now())
 }
 
-fn why(decision: &Decision) -> Vec<&'static str> {
+pub(super) fn why(decision: &Decision) -> Vec<&'static str> {
     decision.reasons.iter().map(|reason| reason.code.code()).collect()
 }
 
@@ -87,41 +87,6 @@ fn a_term_may_ask_for_a_basis_of_each_kind() {
     let twice = flag("child-protection", &["gdpr-6-1-e", "made-up", "gdpr-6-1-e"]);
     let decision = ask(&policy(ED), "ed", &facts(&twice, &[]));
     assert_eq!(decision.lawful_bases, ["gdpr-6-1-e"], "known ones, each once");
-}
-
-#[test]
-fn the_patients_consent_is_a_basis_only_where_it_was_given() {
-    let accepting = |rule: &str| {
-        policy(&ED.replacen(
-            "      accept: [",
-            &format!("{rule}      accept: [cldc-consent, gdpr-6-1-a, "),
-            1,
-        ))
-    };
-    let consent = |kind: &str| {
-        json!({"resourceType": "Consent", "id": "c", "status": "active", "scope": {"coding": [{"system":
-            "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
-            "dateTime": "2026-01-01", "provision": {"type": kind}})
-    };
-    let (permit, deny) = (consent("permit"), consent("deny"));
-    let given = |resource| [StoredConsent { id: "c", version: 1, resource }];
-    let (permit, deny) = (given(&permit), given(&deny));
-    let (either, both) = (accepting(""), accepting("      require: [article-6, common-law]\n"));
-    for (policy, bases, consents, said) in [
-        (&either, vec!["cldc-consent"], &[][..], vec!["consent-missing"]),
-        (&either, vec!["cldc-consent"], &permit, vec![]),
-        (&either, vec!["cldc-consent"], &deny, vec!["consent-dissent"]),
-        (&either, vec!["cldc-consent", "gdpr-6-1-e"], &[], vec![]),
-        (&both, vec!["cldc-consent", "gdpr-6-1-e"], &[], vec!["consent-missing"]),
-        (&both, vec!["cldc-consent", "gdpr-6-1-e"], &permit, vec![]),
-        (&both, vec!["cldc-public-interest", "gdpr-6-1-a"], &[], vec!["consent-missing"]),
-        (&both, vec!["cldc-public-interest", "gdpr-6-1-e"], &[], vec![]),
-        (&both, vec!["gdpr-6-1-a"], &permit, vec!["lawful-basis-not-accepted"]),
-    ] {
-        let resource = flag("child-protection", &bases);
-        let decision = ask(policy, "ed", &facts(&resource, consents));
-        assert_eq!(why(&decision), said, "{bases:?}: {}", decision.rationale);
-    }
 }
 
 #[test]
