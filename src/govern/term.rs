@@ -1,7 +1,6 @@
 //! One term of an agreement against the facts, and the words for what came of it.
 
 use super::agreement::Onward;
-use super::consent::Say;
 use super::decide::in_force;
 use super::decision::{Decision, PolicyReference, ReasonCode};
 use super::facts::{Facts, Reading, list};
@@ -197,9 +196,7 @@ pub(crate) fn rationale(grant: &Grant, decision: &Decision, facts: &Facts, reque
     );
     if let Some(basis) = &decision.overrode_dissent {
         text.push_str(&format!(" A dissent is overridden by {basis}."));
-    } else if decision.consents.iter().any(|consent| consent.said == Say::Permit && !consent.superseded)
-        && !decision.consents.iter().any(|consent| consent.overridden)
-    {
+    } else if !decision.consents.is_empty() && decision.consents.iter().all(|consent| !consent.overridden) {
         text.push_str(" A consent permits it.");
     }
     if decision.break_glass {
