@@ -69,16 +69,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_alert_contract_lists_the_codes_of_the_code_systems() {
+    fn the_contracts_list_the_codes_of_the_code_systems() {
         let schema: Value =
             serde_json::from_str(include_str!("../../profiles/schemas/alert.schema.json")).unwrap();
         let alert = &schema["properties"]["alerts"]["items"]["properties"];
+        let events: Value =
+            serde_json::from_str(include_str!("../../profiles/schemas/event.schema.json")).unwrap();
+        let event = &events["properties"]["events"]["items"]["properties"];
         let pairs = [
             (Vocabulary::ConcernCategory, &alert["category"]["enum"]),
             (Vocabulary::ActionExpected, &alert["action"]["enum"]),
             (Vocabulary::SharingTier, &alert["tier"]["enum"]),
             (Vocabulary::RedFlagIndicator, &alert["redFlags"]["items"]["enum"]),
             (Vocabulary::LawfulBasis, &alert["lawfulBasis"]["items"]["enum"]),
+            (Vocabulary::LawfulBasis, &event["lawfulBasis"]["items"]["enum"]),
         ];
         for (vocabulary, listed) in pairs {
             let mut listed: Vec<_> =
