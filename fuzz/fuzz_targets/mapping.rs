@@ -1,10 +1,8 @@
 //! Mapping files: compiling them, and converting with what compiles.
 #![no_main]
 
-use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
-use sgw::convert::Format;
-use sgw::convert::{Context, Source, compile, built_in_concerns, convert_each};
+use sgw::convert::{Format, built_in_concerns, compile};
 
 const ER7: &[u8] = b"MSH|^~\\&|PAS|RZZ01|SGW|X|20260101120000||ADT^A08|1|P|2.4\rPID|1||9000000009^^^NHS^NH||Example^Ada\r";
 const CSV: &[u8] = b"nhs_number,code,date\n9000000009,13Iv,2026-01-01\n";
@@ -19,15 +17,5 @@ fuzz_target!(|text: &str| {
         Format::Xml => XML,
         _ => JSON,
     };
-    let source = Source {
-        id: "fuzz".into(),
-        organisation: "RZZ01".into(),
-        name: "Fuzz".into(),
-        format: mapping.format,
-        mapping: mapping.id.clone(),
-        lawful_basis: vec!["ca2004-s11".into()],
-        tier: None,
-    };
-    let context = Context::new(Timestamp::UNIX_EPOCH, "fuzz");
-    let _ = convert_each(payload, &source, &mapping, &context, &mut |_| {});
+    sgw_fuzz::convert(payload, &mapping);
 });
