@@ -211,6 +211,11 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// The refusal of a request that does not say what it must.
+pub(super) fn malformed(text: impl Into<String>) -> ApiError {
+    ApiError::Refused(Refusal::Malformed { text: text.into() })
+}
+
 /// A FHIR resource as an answer.
 pub fn fhir(status: StatusCode, body: &Value) -> Response {
     text(status, FHIR_JSON, body.to_string())

@@ -4,9 +4,9 @@
 //! wanted `resource` (one Flag) and `purpose`. The answer is a `searchset` with what may be disclosed. Nothing lasts: who
 //! needs it again states it again.
 
-use super::answer::{ApiError, FHIR_JSON, fhir, text};
+use super::answer::{ApiError, FHIR_JSON, fhir, malformed, text};
 use super::body::{require_acceptable, require_fhir};
-use super::explain::{claim, malformed, moment, parameters, text_of};
+use super::explain::{claim, moment, parameters, text_of};
 use super::gate::{Authenticated, Gate};
 use super::parameters::decode;
 use super::resources::bundle;

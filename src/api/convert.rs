@@ -4,7 +4,7 @@
 //! `Parameters` that hold it. The answer is 200 with `Parameters` also when the payload would be refused: its `outcome`
 //! says why. `profiles/operationdefinitions/convert.json` is the definition.
 
-use super::answer::{ApiError, fhir};
+use super::answer::{ApiError, fhir, malformed};
 use super::body::{media_type, require_acceptable};
 use super::gate::{Authenticated, Gate};
 use super::parameters;
@@ -159,10 +159,6 @@ fn unwrap(parameters: &Value, asked: &mut Asked) -> Result<(), ApiError> {
     }
     asked.payload = payload.ok_or_else(|| malformed("the parameter `payload` is missing"))?;
     Ok(())
-}
-
-fn malformed(text: impl Into<String>) -> ApiError {
-    ApiError::Refused(Refusal::Malformed { text: text.into() })
 }
 
 fn string(name: &str, value: impl Into<Value>) -> Value {

@@ -1,10 +1,9 @@
 //! Deliveries, for operators: what waits, what was given up, and delivering again.
 
-use super::answer::{ApiError, text};
+use super::answer::{ApiError, malformed, text};
 use super::gate::{Authenticated, Gate};
 use super::parameters;
 use crate::deliver::Selection;
-use crate::exchange::Refusal;
 use crate::fhir::instant;
 use crate::govern::Role;
 use crate::store::{Intent, IntentQuery, IntentState};
@@ -120,8 +119,4 @@ fn item(intent: &Intent) -> Value {
         "eventNumber": intent.event_number,
         "reason": intent.reason,
     })
-}
-
-fn malformed(text: impl Into<String>) -> ApiError {
-    ApiError::Refused(Refusal::Malformed { text: text.into() })
 }

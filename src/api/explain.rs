@@ -2,7 +2,7 @@
 //!
 //! The question and the answer are `Parameters`; `docs/governance/decisions.md` lists their names.
 
-use super::answer::{ApiError, fhir};
+use super::answer::{ApiError, fhir, malformed};
 use super::body::{require_acceptable, require_fhir};
 use super::gate::{Authenticated, Gate};
 use crate::convert::identity;
@@ -169,10 +169,6 @@ pub(super) fn text_of(parameter: &Value) -> Option<String> {
         deep.into_iter().find_map(|pointer| parameter.pointer(pointer))
     })?;
     value.as_str().map(str::to_owned)
-}
-
-pub(super) fn malformed(text: impl Into<String>) -> ApiError {
-    ApiError::Refused(Refusal::Malformed { text: text.into() })
 }
 
 fn rendered(answers: &[Explained], action: Action) -> Value {

@@ -1,7 +1,7 @@
 //! `$validate` (<https://hl7.org/fhir/R4/resource-operation-validate.html>): 200 also for what is not valid; an error
 //! only when the validation could not be run. Nothing is stored.
 
-use super::answer::{ApiError, fhir};
+use super::answer::{ApiError, fhir, malformed};
 use super::body::{media_type, require_acceptable, require_fhir};
 use super::gate::{Authenticated, Gate};
 use super::parameters;
@@ -159,8 +159,4 @@ fn check_mode(mode: Option<&str>, id: Option<&str>) -> Result<(), ApiError> {
         (Some("delete"), Some(_)) => Err(malformed("resources are not deleted here")),
         (Some(_), _) => Err(malformed("`mode` must be `create`, `update`, `delete` or `profile`")),
     }
-}
-
-fn malformed(text: impl Into<String>) -> ApiError {
-    ApiError::Refused(Refusal::Malformed { text: text.into() })
 }

@@ -1,7 +1,7 @@
 //! What headers and query strings ask for.
 
-use super::answer::ApiError;
-use crate::exchange::{Condition, Refusal, Search};
+use super::answer::{ApiError, malformed};
+use crate::exchange::{Condition, Search};
 use http::HeaderMap;
 use http::header::IF_MATCH;
 
@@ -18,10 +18,6 @@ pub(super) type Pairs = Vec<(String, String)>;
 
 /// Parameters that concern the form of the answer and never what is found.
 const FORM: [&str; 5] = ["_format", "_pretty", "_summary", "_count", "_shape"];
-
-fn malformed(text: impl Into<String>) -> ApiError {
-    ApiError::Refused(Refusal::Malformed { text: text.into() })
-}
 
 /// The directives of all `Prefer` headers.
 fn preferences(headers: &HeaderMap) -> impl Iterator<Item = &str> {

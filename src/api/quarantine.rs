@@ -1,6 +1,6 @@
 //! Quarantine, for operators.
 
-use super::answer::{ApiError, FHIR_JSON, text};
+use super::answer::{ApiError, FHIR_JSON, malformed, text};
 use super::gate::{Authenticated, Gate};
 use super::parameters;
 use crate::exchange::{Correction, Refusal};
@@ -163,8 +163,4 @@ fn status(name: &str) -> Result<QuarantineStatus, ApiError> {
         .into_iter()
         .find(|status| status_name(*status) == name)
         .ok_or_else(|| malformed("`status` must be `held`, `resubmitted` or `discarded`"))
-}
-
-fn malformed(text: impl Into<String>) -> ApiError {
-    ApiError::Refused(Refusal::Malformed { text: text.into() })
 }

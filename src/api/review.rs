@@ -1,6 +1,6 @@
 //! Review packs, for auditors.
 
-use super::answer::{ApiError, text};
+use super::answer::{ApiError, malformed, text};
 use super::gate::{Authenticated, Gate};
 use super::parameters;
 use crate::convert::identity;
@@ -99,8 +99,4 @@ pub(super) async fn access_report(
         "letter" => text(StatusCode::OK, "text/plain; charset=utf-8", oversight::letter(&found)),
         _ => return Err(malformed("`format` must be `json` or `letter`")),
     })
-}
-
-fn malformed(text: impl Into<String>) -> ApiError {
-    ApiError::Refused(Refusal::Malformed { text: text.into() })
 }

@@ -1,10 +1,9 @@
 //! `$status` and `$events` of subscriptions (Subscriptions Backport 1.1.0).
 
-use super::answer::{ApiError, fhir};
+use super::answer::{ApiError, fhir, malformed};
 use super::gate::{Authenticated, Gate};
 use super::parameters::{self, Pairs};
 use crate::deliver::EventsQuery;
-use crate::exchange::Refusal;
 use crate::fhir::json::{self, Limits};
 use crate::govern::Role;
 use crate::route::{Content, Status};
@@ -121,8 +120,4 @@ async fn asked(
         pairs.push((name.to_owned(), value));
     }
     Ok(pairs)
-}
-
-fn malformed(text: impl Into<String>) -> ApiError {
-    ApiError::Refused(Refusal::Malformed { text: text.into() })
 }

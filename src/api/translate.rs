@@ -1,6 +1,6 @@
 //! `$translate` on ConceptMaps (<https://hl7.org/fhir/R4/conceptmap-operation-translate.html>), and reading them.
 
-use super::answer::{ApiError, fhir};
+use super::answer::{ApiError, fhir, malformed};
 use super::body::{require_acceptable, require_fhir};
 use super::gate::{Authenticated, Gate};
 use super::parameters;
@@ -121,10 +121,6 @@ async fn run(
     };
     let found = found.ok_or(ApiError::Refused(Refusal::NotFound))?;
     Ok(fhir(StatusCode::OK, &answer(&found)))
-}
-
-fn malformed(text: impl Into<String>) -> ApiError {
-    ApiError::Refused(Refusal::Malformed { text: text.into() })
 }
 
 impl Asked {
