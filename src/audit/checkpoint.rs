@@ -39,13 +39,43 @@ pub enum CheckpointError {
     WrongSignature(String),
 }
 
-fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
+/// The id of a key: the beginning of a digest over its name, its algorithm and itself (C2SP `signed-note`).
+fn key_id(name: &str, algorithm: u8, public: &[u8; 32]) -> [u8; 4] {
     let mut hasher = Sha256::new();
     hasher.update(name.as_bytes());
-    hasher.update([b'\n', ED25519]);
+    hasher.update([b'\n', algorithm]);
     hasher.update(public);
     let [a, b, c, d, ..]: [u8; 32] = hasher.finalize().into();
     [a, b, c, d]
+}
+
+/// The name, the id in hexadecimal and the rest in base64 of `name+id+rest`.
+fn parts_of(text: &str) -> Result<(&str, &str, &str), CheckpointError> {
+    let mut parts = text.splitn(3, '+');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(name), Some(id), Some(rest)) => Ok((name, id, rest)),
+        _ => Err(CheckpointError::Key),
+    }
+}
+
+/// Reads the public key of an algorithm, written as `name+id+base64`: its name, its id and itself. What a name must be
+/// is for `named` to say.
+pub(super) fn public_key(
+    text: &str,
+    algorithm: u8,
+    named: impl FnOnce(&str) -> Result<(), CheckpointError>,
+) -> Result<(String, [u8; 4], VerifyingKey), CheckpointError> {
+    let (name, id, key) = parts_of(text.trim())?;
+    named(name)?;
+    let bytes = STANDARD.decode(key).map_err(|_| CheckpointError::Key)?;
+    let public = bytes.strip_prefix(&[algorithm]).ok_or(CheckpointError::Key)?;
+    let public: [u8; 32] = public.try_into().map_err(|_| CheckpointError::Key)?;
+    let computed = key_id(name, algorithm, &public);
+    if hex::encode(computed) != id {
+        return Err(CheckpointError::Key);
+    }
+    let key = VerifyingKey::from_bytes(&public).map_err(|_| CheckpointError::Key)?;
+    Ok((name.to_owned(), computed, key))
 }
 
 fn check_name(name: &str) -> Result<(), CheckpointError> {
@@ -63,19 +93,8 @@ pub struct VerifierKey {
 impl VerifierKey {
     /// Reads the text form.
     pub fn parse(text: &str) -> Result<VerifierKey, CheckpointError> {
-        let mut parts = text.trim().splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(CheckpointError::Key);
-        };
-        check_name(name)?;
-        let bytes = STANDARD.decode(key).map_err(|_| CheckpointError::Key)?;
-        let [ED25519, public @ ..] = bytes.as_slice() else { return Err(CheckpointError::Key) };
-        let public: [u8; 32] = public.try_into().map_err(|_| CheckpointError::Key)?;
-        if hex::encode(key_id(name, &public)) != id {
-            return Err(CheckpointError::Key);
-        }
-        let key = VerifyingKey::from_bytes(&public).map_err(|_| CheckpointError::Key)?;
-        Ok(VerifierKey { name: name.to_owned(), key })
+        let (name, _, key) = public_key(text, ED25519, check_name)?;
+        Ok(VerifierKey { name, key })
     }
 
     /// The key's name, which is the origin of the log.
@@ -98,7 +117,7 @@ impl VerifierKey {
                 .ok_or(CheckpointError::Note)?;
             let bytes = STANDARD.decode(signature).map_err(|_| CheckpointError::Note)?;
             let (id, signature) = bytes.split_first_chunk::<4>().ok_or(CheckpointError::Note)?;
-            if name != self.name || *id != key_id(&self.name, self.key.as_bytes()) {
+            if name != self.name || *id != key_id(&self.name, ED25519, self.key.as_bytes()) {
                 continue;
             }
             let wrong = || CheckpointError::WrongSignature(self.name.clone());
@@ -119,7 +138,7 @@ impl fmt::Display for VerifierKey {
             formatter,
             "{}+{}+{}",
             self.name,
-            hex::encode(key_id(&self.name, public)),
+            hex::encode(key_id(&self.name, ED25519, public)),
             STANDARD.encode(bytes)
         )
     }
@@ -189,15 +208,12 @@ impl Signer {
     /// Reads a private key: `PRIVATE+KEY+name+hash+base64`.
     pub fn parse(text: &str) -> Result<Signer, CheckpointError> {
         let rest = text.trim().strip_prefix("PRIVATE+KEY+").ok_or(CheckpointError::Key)?;
-        let mut parts = rest.splitn(3, '+');
-        let (Some(name), Some(id), Some(seed)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(CheckpointError::Key);
-        };
+        let (name, id, seed) = parts_of(rest)?;
         check_name(name)?;
         let bytes = STANDARD.decode(seed).map_err(|_| CheckpointError::Key)?;
         let [ED25519, seed @ ..] = bytes.as_slice() else { return Err(CheckpointError::Key) };
         let key = SigningKey::from_bytes(seed.try_into().map_err(|_| CheckpointError::Key)?);
-        if hex::encode(key_id(name, key.verifying_key().as_bytes())) != id {
+        if hex::encode(key_id(name, ED25519, key.verifying_key().as_bytes())) != id {
             return Err(CheckpointError::Key);
         }
         Ok(Signer { origin: name.to_owned(), key, last: None })
@@ -207,7 +223,7 @@ impl Signer {
     pub fn to_secret_text(&self) -> zeroize::Zeroizing<String> {
         let mut bytes = zeroize::Zeroizing::new(vec![ED25519]);
         bytes.extend_from_slice(self.key.as_bytes());
-        let id = hex::encode(key_id(&self.origin, self.key.verifying_key().as_bytes()));
+        let id = hex::encode(key_id(&self.origin, ED25519, self.key.verifying_key().as_bytes()));
         format!("PRIVATE+KEY+{}+{id}+{}", self.origin, STANDARD.encode(bytes.as_slice())).into()
     }
 
@@ -240,7 +256,7 @@ impl Signer {
     /// A signed note (C2SP `signed-note`) of this text, which ends with a newline.
     pub fn sign_note(&self, text: &str) -> String {
         let signature = self.key.sign(text.as_bytes());
-        let mut bytes = key_id(&self.origin, self.key.verifying_key().as_bytes()).to_vec();
+        let mut bytes = key_id(&self.origin, ED25519, self.key.verifying_key().as_bytes()).to_vec();
         bytes.extend_from_slice(&signature.to_bytes());
         format!("{text}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(bytes))
     }

@@ -4,12 +4,11 @@
 //! consistency proof shows that the log has only grown since. See <https://c2sp.org/tlog-witness> and
 //! <https://c2sp.org/tlog-cosignature>.
 
-use super::checkpoint::{Checkpoint, CheckpointError};
+use super::checkpoint::{Checkpoint, CheckpointError, public_key};
 use super::merkle::Hash;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
-use sha2::{Digest, Sha256};
 
 /// The algorithm byte of Ed25519 cosignatures with a time.
 const COSIGNATURE: u8 = 4;
@@ -38,23 +37,9 @@ pub struct WitnessKey {
 impl WitnessKey {
     /// Reads the text form.
     pub fn parse(text: &str) -> Result<WitnessKey, CheckpointError> {
-        let mut parts = text.trim().splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(CheckpointError::Key);
-        };
-        let bytes = STANDARD.decode(key).map_err(|_| CheckpointError::Key)?;
-        let [COSIGNATURE, public @ ..] = bytes.as_slice() else { return Err(CheckpointError::Key) };
-        let public: [u8; 32] = public.try_into().map_err(|_| CheckpointError::Key)?;
-        let mut hasher = Sha256::new();
-        hasher.update(name.as_bytes());
-        hasher.update([b'\n', COSIGNATURE]);
-        hasher.update(public);
-        let [a, b, c, d, ..]: [u8; 32] = hasher.finalize().into();
-        if name.is_empty() || hex::encode([a, b, c, d]) != id {
-            return Err(CheckpointError::Key);
-        }
-        let key = VerifyingKey::from_bytes(&public).map_err(|_| CheckpointError::Key)?;
-        Ok(WitnessKey { name: name.to_owned(), id: [a, b, c, d], key })
+        let named = |name: &str| if name.is_empty() { Err(CheckpointError::Key) } else { Ok(()) };
+        let (name, id, key) = public_key(text, COSIGNATURE, named)?;
+        Ok(WitnessKey { name, id, key })
     }
 
     /// The time (seconds since 1970) at which this witness cosigned the checkpoint, from the signature lines of its
@@ -91,6 +76,7 @@ mod tests {
     use super::super::{Signer, Tree, merkle};
     use super::*;
     use ed25519_dalek::{Signer as _, SigningKey};
+    use sha2::{Digest, Sha256};
 
     #[test]
     fn a_request_has_the_old_size_the_proof_an_empty_line_and_the_note() {
