@@ -1,11 +1,10 @@
 //! Reading all that taking a submission in rests on, in one statement: each statement is a journey to the database's
 //! thread and back, and a submission has half a dozen resources.
 
-use super::known::unsigned;
-use super::read_resources::{bytes32, time};
+use super::read_resources::{bytes32, stored_from};
 use super::readers::Readers;
 use super::rows::{Cell, bind};
-use crate::store::{Arrived, Arriving, KnownKey, StoreError, Stored};
+use crate::store::{Arrived, Arriving, KnownKey, StoreError};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 use std::sync::OnceLock;
@@ -68,11 +67,11 @@ fn take(row: &SqliteRow, arrived: &mut Arrived) -> Result<(), StoreError> {
     match row.try_get::<i64, _>(0)? {
         0 => {
             if let Some(slot) = arrived.resources.get_mut(place) {
-                *slot = Some(stored(row)?);
+                *slot = Some(stored_from(row, 2)?);
             }
         }
-        1 => arrived.facts.patients.push(stored(row)?),
-        2 => arrived.facts.consents.push(stored(row)?),
+        1 => arrived.facts.patients.push(stored_from(row, 2)?),
+        2 => arrived.facts.consents.push(stored_from(row, 2)?),
         _ => {
             if let Some(slot) = arrived.keys.get_mut(place) {
                 *slot = Some(KnownKey { digest: bytes32(row.try_get(9)?)?, answer: row.try_get(8)? });
@@ -80,18 +79,6 @@ fn take(row: &SqliteRow, arrived: &mut Arrived) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-fn stored(row: &SqliteRow) -> Result<Stored, StoreError> {
-    Ok(Stored {
-        resource_type: row.try_get(2)?,
-        id: row.try_get(3)?,
-        version: unsigned(row.try_get(4)?),
-        last_updated: time(row.try_get(5)?)?,
-        deleted: row.try_get::<i64, _>(6)? != 0,
-        patient_key: row.try_get(7)?,
-        body: row.try_get(8)?,
-    })
 }
 
 fn sql() -> &'static str {

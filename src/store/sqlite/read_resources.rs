@@ -109,14 +109,19 @@ async fn all(readers: &Readers, query: Query<'_>) -> Result<Vec<Stored>, StoreEr
 }
 
 fn stored(row: &SqliteRow) -> Result<Stored, StoreError> {
+    stored_from(row, 0)
+}
+
+/// The resource in a row whose columns for it begin at `first`.
+pub fn stored_from(row: &SqliteRow, first: usize) -> Result<Stored, StoreError> {
     Ok(Stored {
-        resource_type: row.try_get(0)?,
-        id: row.try_get(1)?,
-        version: unsigned(row.try_get(2)?),
-        last_updated: time(row.try_get(3)?)?,
-        deleted: row.try_get::<i64, _>(4)? != 0,
-        patient_key: row.try_get(5)?,
-        body: row.try_get(6)?,
+        resource_type: row.try_get(first)?,
+        id: row.try_get(first + 1)?,
+        version: unsigned(row.try_get(first + 2)?),
+        last_updated: time(row.try_get(first + 3)?)?,
+        deleted: row.try_get::<i64, _>(first + 4)? != 0,
+        patient_key: row.try_get(first + 5)?,
+        body: row.try_get(first + 6)?,
     })
 }
 
