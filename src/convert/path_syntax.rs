@@ -2,6 +2,7 @@
 
 use super::path::{Filter, Path, Start, Step, Test, Wanted};
 use super::tree::Notation;
+use crate::document::unescaped;
 use std::collections::HashMap;
 
 /// What a mapping file declares that paths may use.
@@ -194,7 +195,7 @@ impl<'t> Reader<'t> {
             return Ok(step(Test::Any));
         }
         Ok(step(match self.notation {
-            Notation::Json => Test::Name(word.replace("~1", "/").replace("~0", "~").into(), None),
+            Notation::Json => Test::Name(unescaped(word).into(), None),
             Notation::Xml => {
                 let attribute = word.starts_with('@');
                 let plain = word.trim_start_matches('@');

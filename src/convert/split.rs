@@ -7,6 +7,7 @@ use super::model::{Format, Mapping};
 use super::path::Path;
 use super::tree::{NodeId, ROOT, Tree};
 use super::{Limits, Unreadable, json, parse_json, xml};
+use crate::document::unescaped;
 use csv::{ByteRecord, ReaderBuilder, Writer};
 use roxmltree::Document;
 use serde_json::Value;
@@ -182,12 +183,11 @@ fn parts_of_json(
     limits: &Limits,
     each: &mut dyn FnMut(Record) -> bool,
 ) -> Result<(), Unreadable> {
-    let value = parse_json(bytes, limits)?;
+    let mut frame = parse_json(bytes, limits)?;
     let places: Vec<String> = {
-        let tree = json::tree(&value, limits)?;
+        let tree = json::tree(&frame, limits)?;
         records(&tree, path).into_iter().map(|id| tree.place(id)).collect()
     };
-    let mut frame = value.clone();
     let mut taken = Vec::with_capacity(places.len());
     // From the last to the first, so that the indices before stay what they were.
     for place in places.iter().rev() {
@@ -208,7 +208,7 @@ fn parts_of_json(
                 items.insert(0, part);
             }
             (Some(Value::Object(members)), Some(part)) => {
-                members.insert(last.replace("~1", "/").replace("~0", "~"), part);
+                members.insert(unescaped(&last), part);
             }
             _ => {}
         }
@@ -225,7 +225,7 @@ fn take(value: &mut Value, parent: &str, last: &str) -> Option<Value> {
             let index = last.parse().ok().filter(|index| *index < items.len())?;
             Some(items.remove(index))
         }
-        Value::Object(members) => members.shift_remove(&last.replace("~1", "/").replace("~0", "~")),
+        Value::Object(members) => members.shift_remove(&unescaped(last)),
         _ => None,
     }
 }

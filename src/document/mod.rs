@@ -171,7 +171,12 @@ impl Node {
 
 /// The steps of a JSON pointer (RFC 6901), unescaped.
 fn steps(pointer: &str) -> impl Iterator<Item = String> {
-    pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"))
+    pointer.split('/').skip(1).map(unescaped)
+}
+
+/// A step of a JSON pointer as the name it stands for (RFC 6901, section 4).
+pub(crate) fn unescaped(step: &str) -> String {
+    step.replace("~1", "/").replace("~0", "~")
 }
 
 #[cfg(test)]
