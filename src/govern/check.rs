@@ -21,14 +21,8 @@ fn schema() -> Option<&'static Schema> {
 
 /// Reads one agreement and checks its shape against the schema.
 pub(crate) fn read(file: &str, text: &str) -> Result<(Node, Agreement), Vec<PolicyError>> {
+    let document = Refusals::document(file, text)?;
     let mut refusals = Refusals::default();
-    let document = match Node::from_yaml(text) {
-        Ok(document) => document,
-        Err(error) => {
-            refusals.unreadable(file, &error);
-            return Err(refusals.into_errors());
-        }
-    };
     match schema() {
         Some(schema) => {
             for Misfit { place, text, .. } in schema.misfits(&document) {

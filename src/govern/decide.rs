@@ -296,12 +296,17 @@ fn consents(
         }
         decision.overrode_dissent = overriding;
     }
-    let needed = term.consent == ConsentRule::Required
-        || (facts.resource_type == "Flag" && !term::supported(policy, term, &decision.lawful_bases, false));
-    if needed && !permits && !emergency {
-        return Err(ReasonCode::ConsentMissing.into());
+    let needed = || {
+        term.consent == ConsentRule::Required
+            || (facts.resource_type == "Flag"
+                && !term::supported(policy, term, &decision.lawful_bases, false))
+    };
+    if !permits && needed() {
+        if !emergency {
+            return Err(ReasonCode::ConsentMissing.into());
+        }
+        decision.break_glass = true;
     }
-    decision.break_glass |= needed && !permits;
     Ok(())
 }
 

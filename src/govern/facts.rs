@@ -151,13 +151,17 @@ mod tests {
     use serde_json::json;
 
     fn read(resource: &Value) -> Reading<'_> {
+        read_of(resource, None)
+    }
+
+    fn read_of<'a>(resource: &'a Value, patient: Option<&'a Value>) -> Reading<'a> {
         Reading::of(&Facts {
             resource,
             resource_type: "Flag",
             id: "1",
             version: 1,
             source_organisation: "RGT",
-            patient: None,
+            patient,
             consents: &[],
         })
     }
@@ -202,16 +206,7 @@ mod tests {
             (systems::ACT_CODE, "SDV", false),
         ] {
             let patient = json!({"meta": {"security": [{"system": system, "code": code}]}});
-            let facts = Facts {
-                resource: &flag,
-                resource_type: "Flag",
-                id: "1",
-                version: 1,
-                source_organisation: "RGT",
-                patient: Some(&patient),
-                consents: &[],
-            };
-            assert_eq!(Reading::of(&facts).location_restricted, restricted, "{code}");
+            assert_eq!(read_of(&flag, Some(&patient)).location_restricted, restricted, "{code}");
         }
         let sent = json!({"meta": {"security": [{"system": systems::ACT_CODE, "code": "LOCIS"}]}});
         assert!(read(&sent).location_restricted);

@@ -7,7 +7,6 @@ use super::facts::{Facts, Reading};
 use super::labels::{self, Confidentiality, Labels};
 use super::policy::{PolicyError, Refusals};
 use super::tier::{self, Tier};
-use crate::document::Node;
 use crate::fhir::systems;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -60,14 +59,8 @@ impl LabelRules {
 
     /// Reads rules. Errors: not readable, or a category, tier or label that is not known, each with its place.
     pub fn parse(file: &str, text: &str) -> Result<LabelRules, Vec<PolicyError>> {
+        let document = Refusals::document(file, text)?;
         let mut refusals = Refusals::default();
-        let document = match Node::from_yaml(text) {
-            Ok(document) => document,
-            Err(error) => {
-                refusals.unreadable(file, &error);
-                return Err(refusals.into_errors());
-            }
-        };
         let rules: LabelRules = match serde_json::from_value(document.to_json()) {
             Ok(rules) => rules,
             Err(error) => {

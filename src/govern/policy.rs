@@ -58,6 +58,15 @@ impl Refusals {
         self.push(file, Some(place), rule, text);
     }
 
+    /// The document in a file; a text that cannot be read is the only refusal then.
+    pub fn document(file: &str, text: &str) -> Result<Node, Vec<PolicyError>> {
+        Node::from_yaml(text).map_err(|error| {
+            let mut refusals = Refusals::default();
+            refusals.unreadable(file, &error);
+            refusals.into_errors()
+        })
+    }
+
     pub fn unreadable(&mut self, file: &str, error: &SyntaxError) {
         let known = (error.place != Place::default()).then_some(error.place);
         self.push(file, known, "yaml", error.text.clone());

@@ -36,9 +36,12 @@ pub fn is_known(code: &str) -> bool {
 
 /// Whether the wider purpose is the narrower one or includes it (`TREAT` includes `BTG`).
 pub fn includes(wider: &str, narrower: &str) -> bool {
-    let parent =
-        |code: &&str| PURPOSES.iter().find(|(known, _)| known == code).and_then(|(_, parent)| *parent);
-    std::iter::successors(Some(narrower), parent).any(|code| code == wider)
+    std::iter::successors(Some(narrower), |code| above(code)).any(|code| code == wider)
+}
+
+/// The purpose that includes this one, if there is one.
+fn above(code: &str) -> Option<&'static str> {
+    PURPOSES.iter().find(|(known, _)| *known == code).and_then(|(_, parent)| *parent)
 }
 
 /// The code system of a purpose.
@@ -74,9 +77,7 @@ mod tests {
     fn every_wider_purpose_is_known_and_none_includes_itself_through_another() {
         for (code, parent) in PURPOSES {
             assert!(parent.is_none_or(is_known));
-            let steps = std::iter::successors(*parent, |code| {
-                PURPOSES.iter().find(|(known, _)| known == code).and_then(|(_, parent)| *parent)
-            });
+            let steps = std::iter::successors(*parent, |code| above(code));
             assert!(steps.take(PURPOSES.len()).all(|above| above != *code), "{code}");
         }
     }

@@ -135,14 +135,16 @@ fn a_masked_element_says_that_it_is_masked() {
     assert_eq!((gone.obligations.as_slice(), gone.resource.get("_status")), (["masked"].as_slice(), None));
 }
 
+/// A Flag with nothing that has to go, and these members.
+fn plain(more: &Value) -> Value {
+    let mut resource = json!({"resourceType": "Flag", "status": "active",
+        "code": {"coding": [{"code": "x"}]}, "subject": {"reference": "Patient/p"}});
+    resource.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    resource
+}
+
 #[test]
 fn whatever_is_taken_out_is_said_wherever_it_stood() {
-    let plain = |more: Value| {
-        let mut resource = json!({"resourceType": "Flag", "status": "active",
-            "code": {"coding": [{"code": "x"}]}, "subject": {"reference": "Patient/p"}});
-        resource.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        resource
-    };
     let kept = json!({"url": "https://x.example/kept", "valueCode": "a"});
     let gone = json!({"url": "https://x.example/gone", "valueCode": "b"});
     let dataset = minimum(&["category.coding", "extension(https://x.example/kept)"]);
@@ -155,7 +157,7 @@ fn whatever_is_taken_out_is_said_wherever_it_stood() {
         (json!({"identifier": [{"value": "1"}], "extension": [kept]}), true),
         (json!({"identifier": [{"value": "1"}], "category": listed}), true),
     ] {
-        let released = copy(&plain(more.clone()), &dataset, &[], Place::Exact);
+        let released = copy(&plain(&more), &dataset, &[], Place::Exact);
         assert_eq!((released.redacted, released.obligations.len()), (said, usize::from(said)), "{more}");
     }
     for (more, said) in [
@@ -163,7 +165,7 @@ fn whatever_is_taken_out_is_said_wherever_it_stood() {
         (json!({"author": {"reference": "Organization/o", "display": "Ward 3"}}), true),
         (json!({"author": {"display": "Ward 3", "identifier": {"value": "o"}}}), true),
     ] {
-        let released = copy(&plain(more.clone()), &Dataset::everything(), &[], Place::Withheld);
+        let released = copy(&plain(&more), &Dataset::everything(), &[], Place::Withheld);
         let obligations: &[&str] = if said { &["location-withheld"] } else { &[] };
         assert_eq!(released.obligations, obligations, "{more}");
     }
@@ -171,12 +173,6 @@ fn whatever_is_taken_out_is_said_wherever_it_stood() {
 
 #[test]
 fn a_place_made_general_is_said_and_nothing_is_where_there_was_none() {
-    let plain = |more: Value| {
-        let mut resource = json!({"resourceType": "Flag", "status": "active",
-            "code": {"coding": [{"code": "x"}]}, "subject": {"reference": "Patient/p"}});
-        resource.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        resource
-    };
     let with = |address: Value| json!({"url": "https://x.example/at", "valueAddress": address});
     let other = json!({"url": "https://x.example/b", "extension": [{"url": "c", "valueCode": "d"}]});
     for (more, said) in [
@@ -186,7 +182,7 @@ fn a_place_made_general_is_said_and_nothing_is_where_there_was_none() {
         (json!({"extension": [with(json!({"city": "Northtown", "line": ["1 Street"]})), other]}), true),
         (json!({"extension": [{"url": "https://x.example/at", "_valueAddress": {"id": "a"}}, other]}), true),
     ] {
-        let released = copy(&plain(more.clone()), &Dataset::everything(), &[], Place::General);
+        let released = copy(&plain(&more), &Dataset::everything(), &[], Place::General);
         let obligations: &[&str] = if said { &["location-generalised"] } else { &[] };
         assert_eq!(released.obligations, obligations, "{more}");
     }
